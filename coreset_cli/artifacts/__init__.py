@@ -1,0 +1,1 @@
+"""What passes between stages: type, schema, read, write."""

@@ -1,0 +1,115 @@
+"""Class labels, from a column or a file of their own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from coreset_cli.errors import SchemaMismatch
+from coreset_cli.io.digest import lines_digest
+from coreset_cli.io.npy import read_flat_npy
+from coreset_cli.io.parquet import read_column, read_schema, scalar_names
+
+__all__ = ["Labels", "make_labels", "read_label_file"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One class a row.
+
+    Args:
+        codes: [n] class of each row, 0 … c−1.
+        names: [c] the label of each class as text: integers in order of value, texts in order of
+            their UTF-8 bytes.
+    """
+
+    codes: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.codes)
+
+    def take(self, rows: NDArray[np.int64]) -> "Labels":
+        """Labels of some rows, under the same classes."""
+        return Labels(self.codes[rows], self.names)
+
+    def counts(self) -> NDArray[np.int64]:
+        """[c] rows of each class."""
+        return np.bincount(self.codes, minlength=len(self.names))
+
+    def texts(self) -> NDArray[np.str_]:
+        """[n] the label of each row as text."""
+        return np.asarray(self.names)[self.codes]
+
+    def digest(self) -> str:
+        """SHA-256 of the labels as text, one a line."""
+        return lines_digest(self.texts().tolist())
+
+
+def make_labels(column: pa.ChunkedArray | pa.Array, name: str) -> Labels:
+    """Labels from integers, whole numbers, booleans or texts.
+
+    Args:
+        column: one label a row.
+        name: file and column, for messages.
+
+    Raises:
+        SchemaMismatch: a null, a fraction, or another type.
+    """
+    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if values.null_count:
+        row = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
+        raise SchemaMismatch(f"{name}: row {row} has no label (null); drop the row or label it")
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.int8())
+    if pa.types.is_floating(values.type):
+        values = _whole_numbers(values, name)
+    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    if not (pa.types.is_integer(values.type) or is_text):
+        raise SchemaMismatch(f"{name} holds {values.type}; labels are integers or texts")
+    classes = pc.unique(values)
+    classes = classes.take(pc.sort_indices(classes))
+    codes = pc.index_in(values, value_set=classes).to_numpy().astype(np.int64)
+    return Labels(codes, tuple(map(str, classes.to_pylist())))
+
+
+def read_label_file(path: Path) -> pa.ChunkedArray | pa.Array:
+    """One label a row from `.npy`, a Parquet file with one scalar column or `label`, or text lines.
+
+    Raises:
+        ArtifactIncomplete: truncated.
+        SchemaMismatch: not labels.
+    """
+    if path.suffix == ".npy":
+        return pa.array(read_flat_npy(path))
+    if path.suffix == ".parquet":
+        names = scalar_names(read_schema(path))
+        column = "label" if "label" in names else names[0] if len(names) == 1 else None
+        if column is None:
+            raise SchemaMismatch(f"{path} has no column 'label' among {', '.join(names)}")
+        return read_column([path], column)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise SchemaMismatch(f"{path} is not text: labels come one a line, or as .npy") from error
+    try:
+        return pa.array([int(line) for line in lines], pa.int64())
+    except ValueError:
+        return pa.array(lines, pa.large_string())
+
+
+def _whole_numbers(values: pa.Array, name: str) -> pa.Array:
+    numbers = values.to_numpy(zero_copy_only=False)
+    wrong = ~np.isfinite(numbers) | (numbers != np.floor(numbers))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise SchemaMismatch(
+            f"{name}: row {row} has label {numbers[row]}; labels are whole numbers"
+        )
+    return pa.array(numbers.astype(np.int64))

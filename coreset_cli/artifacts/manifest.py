@@ -1,0 +1,105 @@
+"""How an artifact came about: parameters, parents and versions, as JSON beside or inside it."""
+
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from coreset_cli import __version__
+
+__all__ = ["MANIFEST_KEY", "InputRecord", "Manifest", "versions"]
+
+MANIFEST_KEY = b"coreset"
+"""Key of the manifest in the metadata of a Parquet file."""
+
+SCHEMA_VERSION = 1
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, the interpreter and the libraries loaded so far."""
+    names = ("numpy", "pyarrow", "torch", "sklearn")
+    found = {name: sys.modules[name].__version__ for name in names if name in sys.modules}
+    return {"coreset": __version__, "python": platform.python_version(), **found}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputRecord:
+    """One input of a run.
+
+    Args:
+        path: as the user typed it.
+        files: the files it stands for, in the order read.
+        rows: number of rows.
+        width: values a row.
+        dtype: type of the values as stored.
+        content_digest: SHA-256 over values, ids and labels.
+        ids_digest: SHA-256 of the ids, one a line, in order.
+        row_number_ids: the file has no ids; row numbers stand in.
+    """
+
+    path: str
+    files: tuple[str, ...]
+    rows: int
+    width: int
+    dtype: str
+    content_digest: str
+    ids_digest: str
+    row_number_ids: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything that decides an artifact, and what it cost.
+
+    Args:
+        command: the subcommand.
+        parameters: resolved options, defaults included.
+        inputs: what was read.
+        seed: of all draws.
+        method: name of the method, where there is one.
+        semantics: `keep`: the rows listed are the rows to keep.
+        count: rows in the artifact.
+        selection_digest: SHA-256 of the picked ids, one a line, in rank order.
+        exact: the same digest for any threads, blocks, storage and order of rows.
+        prefix: the first rows are the smaller selection.
+        device: where it ran.
+        seconds: wall time.
+        peak_memory: bytes of the largest resident set, mapped files included.
+        warnings: what the user was told.
+        schema: version of this record.
+        versions: of what decides the numbers.
+    """
+
+    command: str
+    parameters: Mapping[str, Any]
+    inputs: tuple[InputRecord, ...]
+    seed: int
+    method: str | None = None
+    semantics: str = "keep"
+    count: int = 0
+    selection_digest: str | None = None
+    exact: bool = False
+    prefix: bool = True
+    device: str = "cpu"
+    seconds: float = 0.0
+    peak_memory: int = 0
+    warnings: tuple[str, ...] = ()
+    schema: int = SCHEMA_VERSION
+    versions: Mapping[str, str] = field(default_factory=versions)
+
+    def to_json(self, **extra: object) -> str:
+        """The record, and anything beside it, as JSON."""
+        return json.dumps({**asdict(self), **extra}, indent=2, default=str, ensure_ascii=False)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "Manifest":
+        """Read a record; keys of later versions are passed over."""
+        known = {key: record[key] for key in cls.__dataclass_fields__ if key in record}
+        known["inputs"] = tuple(
+            InputRecord(**{**parent, "files": tuple(parent["files"])})
+            for parent in record["inputs"]
+        )
+        known["warnings"] = tuple(record.get("warnings", ()))
+        return cls(**known)

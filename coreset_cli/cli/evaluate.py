@@ -1,0 +1,7 @@
+"""Words of `coreset evaluate`."""
+
+__all__ = ["evaluate"]
+
+
+def evaluate() -> None:
+    """To come."""

@@ -1,0 +1,7 @@
+"""Words of `coreset info`."""
+
+__all__ = ["info"]
+
+
+def info() -> None:
+    """To come."""

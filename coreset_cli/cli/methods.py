@@ -1,0 +1,7 @@
+"""Words of `coreset methods`."""
+
+__all__ = ["methods"]
+
+
+def methods() -> None:
+    """To come."""

@@ -1,0 +1,103 @@
+"""The only place that prints: data to stdout, everything else to stderr."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+__all__ = ["Watcher", "error", "note", "warn", "write_out"]
+
+LINE_SECONDS = 30.0
+"""Time between two lines of progress where stderr is no terminal."""
+
+
+def write_out(lines: Iterable[str]) -> None:
+    """Write data to stdout; a reader that has seen enough is no failure."""
+    try:
+        for line in lines:
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def note(text: str) -> None:
+    """A line on stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 (this file prints)
+
+
+def warn(text: str) -> None:
+    """A warning on stderr."""
+    note(f"warning: {text}")
+
+
+def error(text: str) -> None:
+    """The one line a failed run ends with."""
+    note(f"error: {text}")
+
+
+class Watcher:
+    """Shows the stages of long work: a bar on a terminal, else a line every half minute.
+
+    Args:
+        quiet: show nothing.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self._bar: Progress | None = None
+        self._task: TaskID
+        self._stage = ""
+        self._since = self._said = time.monotonic()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Take note of `done` out of `total` of a stage."""
+        if self.quiet:
+            return
+        if stage != self._stage:
+            self._begin(stage, total)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
+            return
+        now = time.monotonic()
+        if now - self._said >= LINE_SECONDS:
+            self._said = now
+            left = (now - self._since) * (total - done) / max(done, 1)
+            note(f"{stage}: {done} of {total}, about {left:.0f} s left")
+
+    @contextmanager
+    def shown(self) -> Iterator["Watcher"]:
+        """Take the bar down at the end, whatever happens."""
+        try:
+            yield self
+        finally:
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+
+    def _begin(self, stage: str, total: int) -> None:
+        self._stage = stage
+        self._since = self._said = time.monotonic()
+        if not sys.stderr.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("{task.description:<10}"),
+                BarColumn(),
+                TextColumn("{task.completed:,}/{task.total:,}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+        else:
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(stage, total=total)

@@ -1,0 +1,99 @@
+"""Words of `coreset select`."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from coreset_cli.cli import options, report
+
+__all__ = ["select"]
+
+
+def select(
+    context: typer.Context,
+    embeddings: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EMB...",
+            help="Vectors: .npy, .npz, .parquet, .safetensors, a folder, digits:train, or -.",
+        ),
+    ],
+    method: Annotated[str, typer.Option("--method", "-m", help="See `coreset methods`.")] = "gm",
+    ratio: Annotated[
+        str | None, typer.Option("--ratio", "-r", help="Share of the rows to keep, in (0, 1].")
+    ] = None,
+    count: options.Count = None,
+    output: options.Output = None,
+    balance: Annotated[
+        options.Balance | None,
+        typer.Option(
+            "--balance", help="How classes share. [default: proportional where labels exist]"
+        ),
+    ] = None,
+    min_per_class: options.MinPerClass = 0,
+    settings: options.Settings = None,
+    label: options.Label = None,
+    id_: options.Id = None,
+    column: options.Column = None,
+    sort: Annotated[
+        options.Sort, typer.Option("--sort", help="Best first, or by row number.")
+    ] = options.Sort.rank,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="txt, npy, json, parquet, mask or datacomp."),
+    ] = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    max_memory: options.MaxMemory = None,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    force: options.Force = False,
+) -> None:
+    """Pick the rows worth training on: one row number a line, best first."""
+    from coreset_cli.commands.budget import parse_budget
+    from coreset_cli.commands.register import canonical_name, parse_settings
+    from coreset_cli.device import memory_limit
+
+    name = canonical_name(method)
+    ratio, count = options.higher_of(context, ("ratio", ratio), ("count", count))
+    budget = parse_budget(ratio, count)
+
+    from coreset_cli.commands import select as command
+
+    request = command.Request(
+        paths=tuple(embeddings),
+        method=name,
+        budget=budget,
+        settings=parse_settings(settings or []),
+        balance=None if balance is None else balance.value,
+        min_per_class=min_per_class,
+        column=column,
+        ids=id_,
+        label=label,
+        seed=seed,
+        device=device,
+        max_memory=memory_limit(max_memory),
+    )
+    target = None if output is None else command.Target.of(output, form, force=force)
+    if dry_run:
+        plan = command.plan(request)
+        report.write_out([json.dumps(plan.record(), indent=2)] if as_json else plan.lines())
+        return
+    with report.Watcher(quiet=quiet).shown() as watch:
+        selection = command.select(request, watch)
+    if sort is options.Sort.index:
+        selection = selection.by_index()
+    manifest = selection.manifest
+    assert manifest is not None
+    if not quiet:
+        for warning in manifest.warnings:
+            report.warn(warning)
+    if target is not None:
+        target.write(selection)
+    if as_json:
+        report.write_out([manifest.to_json(rows=selection.rows.tolist())])
+    elif target is None:
+        report.write_out(map(str, selection.rows.tolist()))
+    report.note(str(manifest.selection_digest))

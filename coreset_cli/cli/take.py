@@ -1,0 +1,7 @@
+"""Words of `coreset take`."""
+
+__all__ = ["take"]
+
+
+def take() -> None:
+    """To come."""

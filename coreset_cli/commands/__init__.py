@@ -1,0 +1,1 @@
+"""One stage a file: artifacts in, one artifact out; no Typer, no printing."""

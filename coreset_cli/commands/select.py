@@ -1,0 +1,298 @@
+"""`select`: vectors in, an index list out."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from coreset_cli.artifacts.embeddings import Embeddings, Scan, open_embeddings, require_finite, scan
+from coreset_cli.artifacts.manifest import Manifest
+from coreset_cli.artifacts.selection import Selection, format_of, write_selection
+from coreset_cli.commands.budget import Budget
+from coreset_cli.commands.register import make_method
+from coreset_cli.compose.keep import ByScore
+from coreset_cli.compose.per_class import PerClass
+from coreset_cli.device import START_UP, find_device, peak_memory, require_memory
+from coreset_cli.errors import InvalidParameter
+from coreset_cli.io.atomic import refuse_existing
+from coreset_cli.io.digest import lines_digest
+from coreset_cli.kernels.points import Points
+from coreset_cli.seeds import Rng
+from coreset_cli.selector import Inputs, Score, Selector, choose
+
+__all__ = ["Balance", "Plan", "Request", "Target", "build_selector", "plan", "select"]
+
+Balance = Literal["none", "proportional", "equal"]
+Watch = Callable[[str, int, int], None]
+"""Told of a stage, the rows or picks done, and all of them."""
+
+ROW_BYTES = 96
+"""Bytes a row of state in the kernels: a handful of float64 values, ranks and hashes."""
+
+WORKING = 96 << 20
+"""Bytes of blocks and their temporaries, whatever the size of the input."""
+
+MEASURE_SECONDS = 0.5
+"""How long a dry run measures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asked `select` for.
+
+    Args:
+        paths: inputs, as typed.
+        method: name of a method.
+        budget: rows to pick.
+        settings: the method's parameters, as texts.
+        balance: how classes share the budget; by default proportional where labels exist.
+        min_per_class: rows every class gives at least.
+        column: column of vectors.
+        ids: column of ids.
+        label: column or file of labels.
+        seed: of all draws.
+        device: where to compute.
+        max_memory: bytes of anonymous memory that may be used.
+    """
+
+    paths: tuple[str, ...]
+    method: str
+    budget: Budget
+    settings: Mapping[str, str]
+    balance: Balance | None = None
+    min_per_class: int = 0
+    column: str | None = None
+    ids: str | None = None
+    label: str | None = None
+    seed: int = 0
+    device: str = "auto"
+    max_memory: int = 1 << 62
+
+
+def select(request: Request, watch: Watch) -> Selection:
+    """Open, check, pick.
+
+    Raises:
+        CoresetError: whatever a user can act on.
+    """
+    started = time.perf_counter()
+    method = make_method(request.method, request.settings)
+    device = find_device(request.device)
+    data = open_embeddings(
+        request.paths, column=request.column, ids=request.ids, label=request.label
+    )
+    k = request.budget.rows(data.matrix.n)
+    selector = build_selector(method, request.balance, data, request.min_per_class)
+    require_memory(
+        request.max_memory,
+        planned_memory(data),
+        f"selecting from {data.matrix.n} rows",
+        "allow more, or select from fewer rows at a time",
+    )
+    found = scan(data, lambda done, total: watch("reading", done, total))
+    require_finite(data, found)
+    points = Points(data.matrix, data.ids.key(), device)
+    inputs = Inputs(
+        key=points.key,
+        points=points,
+        classes=data.labels,
+        progress=lambda done, total: watch("selecting", done, total),
+    )
+    picks = choose(selector, inputs, k, Rng(request.seed))
+    ids = data.ids.take(picks.rows)
+    warnings = (*data.warnings, *zero_warning(data, found), *picks.notes)
+    manifest = Manifest(
+        command="select",
+        parameters=parameters_of(request, method, selector, k),
+        inputs=(found.record,),
+        seed=request.seed,
+        method=request.method,
+        count=k,
+        selection_digest=lines_digest(ids.texts()),
+        exact=selector.exact,
+        prefix=selector.prefix,
+        device=str(device),
+        seconds=round(time.perf_counter() - started, 3),
+        peak_memory=peak_memory(),
+        warnings=warnings,
+    )
+    return Selection(
+        rows=picks.rows,
+        ids=ids,
+        ranks=np.arange(k),
+        labels=None if data.labels is None else data.labels.take(picks.rows).texts(),
+        weights=picks.weights,
+        scores=picks.scores,
+        manifest=manifest,
+    )
+
+
+def build_selector(
+    method: Selector | Score, balance: Balance | None, data: Embeddings, min_per_class: int = 0
+) -> Selector:
+    """Wrap a method for the classes of an input.
+
+    Raises:
+        InvalidParameter: a balance without labels, or a method that ranks all classes itself.
+    """
+    selector = ByScore(method=method) if isinstance(method, Score) else method
+    if balance is None:
+        whole = getattr(method, "scope", "pool") == "global"
+        balance = "none" if data.labels is None or whole else "proportional"
+    if balance == "none":
+        if min_per_class:
+            raise InvalidParameter("--min-per-class needs --balance proportional or equal")
+        return selector
+    data.require_labels()
+    if getattr(method, "scope", "pool") == "global":
+        raise InvalidParameter("scope=global ranks all classes together; use --balance none")
+    return PerClass(method=selector, balance=balance, least=min_per_class)
+
+
+def planned_memory(data: Embeddings) -> int:
+    """Bytes that opening and selecting allocate beside what start-up took.
+
+    Mapped files and temporary copies are the system's cache, not the process's memory.
+    """
+    ids = 0 if data.ids.is_row_number else data.ids.values.nbytes
+    return data.matrix.n * ROW_BYTES + ids + WORKING
+
+
+def zero_warning(data: Embeddings, found: Scan) -> tuple[str, ...]:
+    """Say how many rows have no direction."""
+    if not found.zero_rows:
+        return ()
+    return (f"{found.zero_rows} of {data.matrix.n} rows are all zero: cosine rules see them at 0",)
+
+
+def parameters_of(
+    request: Request, method: Selector | Score, selector: Selector, k: int
+) -> dict[str, Any]:
+    """Everything that decided the picks, defaults resolved."""
+    balance = selector.balance if isinstance(selector, PerClass) else "none"
+    return {
+        "ratio": None if request.budget.ratio is None else str(request.budget.ratio),
+        "count": k,
+        "balance": balance,
+        "min_per_class": request.min_per_class,
+        "set": dict(vars(method)),
+        "column": request.column,
+        "id": request.ids,
+        "label": request.label,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where a selection goes.
+
+    Args:
+        path: the file.
+        form: its format.
+    """
+
+    path: Path
+    form: str
+
+    @classmethod
+    def of(cls, path: Path, form: str | None, *, force: bool) -> "Target":
+        """Check the output before any work.
+
+        Raises:
+            OutputExists: it is there and `force` is not given.
+            InvalidParameter: the format is not known.
+        """
+        refuse_existing(path, force=force)
+        return cls(path=path, form=format_of(path, form))
+
+    def write(self, selection: Selection) -> None:
+        """Write it, whole or not at all."""
+        write_selection(self.path, selection, self.form)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run would read and cost.
+
+    Args:
+        rows: of the input.
+        width: values a row.
+        dtype: of the values as stored.
+        count: rows to pick.
+        method: name of the method.
+        balance: how classes share the budget.
+        bytes_to_read: over all passes.
+        peak_memory: bytes of anonymous memory, start-up included.
+        seconds: estimate from reading and multiplying a part of the input.
+        full_pass_seconds: of those, one pass.
+    """
+
+    rows: int
+    width: int
+    dtype: str
+    count: int
+    method: str
+    balance: str
+    bytes_to_read: int
+    peak_memory: int
+    seconds: float
+    full_pass_seconds: float
+
+    def record(self) -> dict[str, object]:
+        """The plan as one JSON object."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """The plan as a person reads it."""
+        return [
+            f"input     {self.rows:,} rows × {self.width:,} {self.dtype}",
+            f"keep      {self.count:,} rows by {self.method}, balance {self.balance}",
+            f"read      {self.bytes_to_read / 1e9:.2f} GB over all passes",
+            f"memory    {self.peak_memory / (1 << 30):.2f} GiB at most, mapped files not counted",
+            f"time      about {self.seconds:.1f} s ({self.full_pass_seconds:.2f} s a pass)",
+            "nothing was written",
+        ]
+
+
+def plan(request: Request) -> Plan:
+    """Measure one pass over up to half a second of the input and multiply.
+
+    Raises:
+        CoresetError: whatever `select` would raise before it reads.
+    """
+    method = make_method(request.method, request.settings)
+    device = find_device(request.device)
+    data = open_embeddings(
+        request.paths, column=request.column, ids=request.ids, label=request.label
+    )
+    n, k = data.matrix.n, request.budget.rows(data.matrix.n)
+    selector = build_selector(method, request.balance, data, request.min_per_class)
+    points = Points(data.matrix, data.ids.key(), device)
+    vector = points.rows(torch.zeros(1, dtype=torch.int64))[0]
+    started, done = time.perf_counter(), 0
+    for start, block in points.blocks():
+        (block @ vector).sum().item()
+        done = start + len(block)
+        if time.perf_counter() - started > MEASURE_SECONDS:
+            break
+    one_pass = (time.perf_counter() - started) * n / done
+    passes = selector.passes(n, k) + 1
+    if isinstance(selector, PerClass):
+        classes = len(data.require_labels().names)
+        passes = selector.passes(n // classes, max(1, k // classes)) + 1
+    return Plan(
+        rows=n,
+        width=data.matrix.d,
+        dtype=data.matrix.dtype.name,
+        count=k,
+        method=request.method,
+        balance=selector.balance if isinstance(selector, PerClass) else "none",
+        bytes_to_read=int(passes * n * data.matrix.d * data.matrix.dtype.itemsize),
+        peak_memory=START_UP + planned_memory(data),
+        seconds=one_pass * passes,
+        full_pass_seconds=one_pass,
+    )

@@ -1,0 +1,42 @@
+"""A score, and the part of its ranking that is kept."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from coreset_cli.kernels.ranking import ranked
+from coreset_cli.seeds import Rng
+from coreset_cli.selector import Field, Inputs, Picks, Score
+
+__all__ = ["ByScore"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByScore:
+    """Select by a score: its own `keep` says which end.
+
+    Args:
+        method: the score.
+    """
+
+    method: Score
+    prefix: ClassVar[bool] = True
+
+    @property
+    def exact(self) -> bool:
+        """As the score."""
+        return self.method.exact
+
+    @property
+    def needs(self) -> frozenset[Field]:
+        """As the score."""
+        return self.method.needs
+
+    def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
+        """The k rows of the end that is kept, best first."""
+        scores = self.method.score(data, rng)
+        rows = ranked(scores, data.key.rank, self.method.keep)[:k]
+        return Picks(rows=rows, scores=scores[rows])
+
+    def passes(self, n: int, k: int) -> float:
+        """As the score."""
+        return self.method.passes(n, k)

@@ -1,0 +1,131 @@
+"""Where a run computes, and how much memory it may use."""
+
+import re
+import resource
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coreset_cli.errors import DeviceUnavailable, DoesNotFit, InvalidParameter
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "START_UP",
+    "anonymous_memory",
+    "find_device",
+    "memory_limit",
+    "parse_bytes",
+    "peak_memory",
+    "require_memory",
+]
+
+START_UP = 700 << 20
+"""Anonymous memory of the interpreter with torch, pyarrow and scikit-learn loaded, rounded up."""
+
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+
+
+def find_device(name: str) -> "torch.device":
+    """The device a user named.
+
+    Args:
+        name: `auto`, `cpu`, `cuda` or `cuda:i`.
+
+    Raises:
+        DeviceUnavailable: no such CUDA device on this machine.
+        InvalidParameter: not a name of a device.
+    """
+    import torch
+
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise InvalidParameter(f"unknown device '{name}'; use auto, cpu, cuda or cuda:0")
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda"):
+        index = int(name.partition(":")[2] or 0)
+        if index >= torch.cuda.device_count():
+            raise DeviceUnavailable(f"no device {name} on this machine; use --device cpu")
+    return torch.device(name)
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes from `8G`, `512M`, `2.5GiB` or a plain number; K, M, G and T are powers of 1024.
+
+    Raises:
+        InvalidParameter: not an amount of memory.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    if not found:
+        raise InvalidParameter(f"cannot read '{text}' as an amount of memory; write 8G or 512M")
+    return int(float(found[1]) * (1 << _UNITS[found[2].upper()]))
+
+
+def memory_limit(text: str | None) -> int:
+    """Bytes of anonymous memory this process may use, libraries included.
+
+    Args:
+        text: what the user typed; nothing means 80 % of what the machine or the cgroup has free.
+
+    Raises:
+        DoesNotFit: below what start-up needs.
+    """
+    limit = int(0.8 * _free_memory()) if text is None else parse_bytes(text)
+    if limit < START_UP:
+        raise DoesNotFit(
+            f"{limit >> 20} MiB of memory are fewer than the {START_UP >> 20} MiB that start-up "
+            "needs; raise --max-memory or free memory"
+        )
+    return limit
+
+
+def require_memory(limit: int, needed: int, purpose: str, remedy: str) -> None:
+    """Refuse a step that would not fit, before it allocates.
+
+    Args:
+        limit: bytes the process may use, from `memory_limit`.
+        needed: bytes the step allocates beside what start-up took.
+        purpose: what the memory is for, as in a sentence.
+        remedy: what the user can do.
+
+    Raises:
+        DoesNotFit: start-up and the step together pass the limit.
+    """
+    if START_UP + needed > limit:
+        raise DoesNotFit(
+            f"{purpose} needs {_show(needed)} beside the {_show(START_UP)} of start-up, and "
+            f"--max-memory is {_show(limit)}; {remedy}"
+        )
+
+
+def anonymous_memory() -> int:
+    """Bytes of anonymous memory this process holds now; 0 where the system does not say."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) << 10 if found else 0
+
+
+def peak_memory() -> int:
+    """Bytes of the largest resident set of this process so far, mapped files included."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def _free_memory() -> int:
+    """The lesser of the machine's available memory and the cgroup's room."""
+    meminfo = Path("/proc/meminfo").read_text()
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo, re.MULTILINE)
+    free = int(found[1]) << 10 if found else 4 << 30
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        used = int((group / "memory.current").read_text())
+    except OSError:
+        return free
+    return free if limit == "max" else min(free, int(limit) - used)
+
+
+def _show(amount: int) -> str:
+    return f"{amount / (1 << 30):.1f} GiB" if amount >= 1 << 30 else f"{amount >> 20} MiB"

@@ -1,0 +1,1 @@
+"""Bytes: formats, digests and whole files."""

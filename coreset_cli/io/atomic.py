@@ -1,0 +1,74 @@
+"""Files that are whole or absent: a temporary name in the same folder, then a rename."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from coreset_cli.errors import DiskFull, FileMissing, OutputExists
+
+__all__ = ["disk_errors", "refuse_existing", "whole_file", "write_text"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Stop before any work where an output is there already, or has no folder to go to.
+
+    Raises:
+        OutputExists: the path is taken and `force` is false.
+        FileMissing: the folder of the output does not exist.
+    """
+    if not path.parent.is_dir():
+        raise FileMissing(f"no folder {path.parent} for the output {path.name}; create it first")
+    if path.exists() and not force:
+        raise OutputExists(f"{path} is there already; use --force to replace it")
+
+
+@contextmanager
+def disk_errors(path: Path | str) -> Iterator[None]:
+    """Say that the disk is full, or the folder closed, in a user's words.
+
+    Raises:
+        DiskFull: no space, quota or file size left.
+        FileMissing: the place cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(
+                f"no space left while writing {path} ({error.strerror}); nothing was kept"
+            ) from error
+        if error.errno in {errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}:
+            raise FileMissing(f"cannot write {path}: {error.strerror}") from error
+        raise
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path to write to; it takes the final name when the block ends well.
+
+    Raises:
+        DiskFull: no space left; nothing stays behind.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with disk_errors(path):
+            yield part
+            descriptor = os.open(part, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file, whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -1,0 +1,67 @@
+"""Share a budget over groups, so that quota and order are one rule."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["equal_turns", "raised_quotas", "webster_turns"]
+
+
+def webster_turns(sizes: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Whose turn it is, k times, so that every group keeps its share: Webster's rule.
+
+    The j-th row of a group of size m is due at (j − ½)/m; ties go to the smaller group. Quotas
+    therefore nest: the turns for a smaller k are the first of these. The quotients are exact
+    enough as float64 for groups up to 2²⁶ rows, because different ones differ by more than its
+    rounding.
+
+    Source: Webster 1832 / Sainte-Laguë 1910; Balinski & Young, "Fair Representation", 1982.
+
+    Args:
+        sizes: [g] rows of each group.
+        k: turns, at most the sum of the sizes.
+
+    Returns:
+        [k] group of each turn.
+    """
+    due = [(2 * np.arange(1, m + 1) - 1) / m for m in sizes]
+    group = np.repeat(np.arange(len(sizes)), [len(times) for times in due])
+    return group[np.lexsort((group, np.concatenate(due)))][:k]
+
+
+def equal_turns(sizes: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Whose turn it is, k times, round robin over the groups that still have rows.
+
+    Args:
+        sizes: [g] rows of each group.
+        k: turns, at most the sum of the sizes.
+
+    Returns:
+        [k] group of each turn.
+    """
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    turn = np.concatenate([np.arange(m) for m in sizes])
+    return group[np.lexsort((group, turn))][:k]
+
+
+def raised_quotas(
+    quotas: NDArray[np.int64], sizes: NDArray[np.int64], least: int
+) -> NDArray[np.int64] | None:
+    """Quotas with at least so many rows a group, taken back from the largest quotas.
+
+    Args:
+        quotas: [g] rows each group would give.
+        sizes: [g] rows of each group.
+        least: rows a group gives at least, or all it has.
+
+    Returns:
+        [g] quotas of the same sum; nothing where the minima alone pass it.
+    """
+    floors = np.minimum(least, sizes)
+    total = int(quotas.sum())
+    if floors.sum() > total:
+        return None
+    raised = np.maximum(quotas, floors)
+    while raised.sum() > total:
+        spare = np.where(raised > floors, raised, -1)
+        raised[len(spare) - 1 - int(spare[::-1].argmax())] -= 1
+    return raised

@@ -1,0 +1,125 @@
+"""n vectors of dimension d, wherever they live.
+
+A kernel that uses only these attributes and verbs runs unchanged on arrays, on mapped files larger
+than memory, and on a device. Blocks are cut by width alone, products and sums are in float64, and
+near ties go to the smaller id: so the picks do not depend on memory, and only in the last bits on
+the number of threads.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from numpy.typing import NDArray
+from torch import Tensor
+
+from coreset_cli.io.matrix import Matrix
+from coreset_cli.seeds import Key
+
+__all__ = ["TIE", "Points"]
+
+BLOCK_BYTES = 4 << 20
+"""Bytes of a block in float64: it is converted and used while it is in the cache."""
+
+TIE = 2.0**-40
+"""Values closer than this, relative to the terms they were summed from, count as equal."""
+
+
+class Points:
+    """Rows of a matrix on disk or in memory, or some of them.
+
+    Args:
+        matrix: [N, d] the vectors.
+        key: ranks and hashes of the ids of the n rows.
+        device: where kernels compute.
+        rows: [n] which rows of the matrix these points are; all where not given.
+        scaled: see every row divided by its norm; the zero row stays zero.
+    """
+
+    def __init__(
+        self,
+        matrix: Matrix,
+        key: Key,
+        device: torch.device | None = None,
+        rows: NDArray[np.int64] | None = None,
+        *,
+        scaled: bool = False,
+    ) -> None:
+        self.n = len(key)
+        self.d = matrix.d
+        self.key = key
+        self.device = device or torch.device("cpu")
+        self._matrix = matrix
+        self._rows = rows
+        self._scaled = scaled
+
+    @cached_property
+    def rank(self) -> Int64[Tensor, " n"]:
+        """Rank of each row's id: opaque, for ties."""
+        return torch.from_numpy(self.key.rank).to(self.device)
+
+    def blocks(self) -> Iterator[tuple[int, Float[Tensor, "b d"]]]:
+        """First row and float64 values of each block, in order."""
+        step = max(1, BLOCK_BYTES // (8 * self.d))
+        for start in range(0, self.n, step):
+            stop = min(start + step, self.n)
+            if self._rows is None:
+                block = self._matrix.read(start, stop)
+            else:
+                block = self._matrix.take(self._rows[start:stop])
+            yield start, self._float64(block)
+
+    def rows(self, index: Int64[Tensor, " m"]) -> Float[Tensor, "m d"]:
+        """Float64 values of some rows."""
+        wanted = index.cpu().numpy()
+        return self._float64(
+            self._matrix.take(wanted if self._rows is None else self._rows[wanted])
+        )
+
+    def subset(self, index: NDArray[np.int64]) -> "Points":
+        """Some rows, as points of their own."""
+        rows = index if self._rows is None else self._rows[index]
+        return Points(self._matrix, self.key.take(index), self.device, rows, scaled=self._scaled)
+
+    def unit(self) -> "Points":
+        """The same rows at length 1; a zero row is then at cosine 0 to everything."""
+        return Points(self._matrix, self.key, self.device, self._rows, scaled=True)
+
+    def each(
+        self, part: Callable[[Float[Tensor, "b d"]], Float[Tensor, " b"]]
+    ) -> Float[Tensor, " n"]:
+        """One float64 value a row, computed block by block."""
+        values = torch.empty(self.n, dtype=torch.float64, device=self.device)
+        for start, block in self.blocks():
+            values[start : start + len(block)] = part(block)
+        return values
+
+    def total(
+        self, part: Callable[[int, Float[Tensor, "b d"]], Float[Tensor, "*s"]]
+    ) -> Float[Tensor, "*s"]:
+        """Sum over the blocks, in row order, of what `part` makes of (first row, block)."""
+        sums = (part(start, block) for start, block in self.blocks())
+        whole = next(sums)
+        for piece in sums:
+            whole = whole + piece
+        return whole
+
+    def best(self, values: Float[Tensor, " n"], slack: float = 0.0) -> int:
+        """Row of the largest value; among values within `slack` of it, the smallest id."""
+        ties = (values >= values.max() - slack).nonzero().squeeze(1)
+        return int(ties[self.rank[ties].argmin()])
+
+    def ascending(self, values: Float[Tensor, " n"]) -> Int64[Tensor, " n"]:
+        """Rows by value, smallest first; values equal as float32 by id."""
+        by_rank = torch.argsort(self.rank)
+        return by_rank[torch.argsort(values[by_rank].float(), stable=True)]
+
+    def _float64(self, block: NDArray[np.generic]) -> Float[Tensor, "b d"]:
+        single = torch.from_numpy(block.astype(np.float32, copy=False))
+        double = single.to(self.device).double()
+        if not self._scaled:
+            return double
+        norms = double.norm(dim=1, keepdim=True)
+        return double / torch.where(norms > 0, norms, 1.0)

@@ -1,0 +1,47 @@
+"""How far each row lies from the centre of its class."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from coreset_cli.kernels.centre import coordinate_median, geometric_median, mean
+from coreset_cli.kernels.distance import separations
+from coreset_cli.kernels.points import Points
+
+__all__ = ["PASSES", "Centre", "centre_distances"]
+
+Centre = Literal["mean", "median", "gm"]
+"""Mean, coordinate-wise median, or geometric median."""
+
+PASSES = {"mean": 1.0, "median": 2.0, "gm": 20.0}
+"""Reads of the points that a centre usually takes; for estimates."""
+
+_CENTRES = {
+    "mean": mean,
+    "median": coordinate_median,
+    "gm": lambda points: geometric_median(points).point,
+}
+
+
+def centre_distances(
+    points: Points, centre: Centre, codes: NDArray[np.int64] | None = None
+) -> Float[Tensor, " n"]:
+    """Distance of each point to the centre of its class, or of all points.
+
+    Args:
+        points: the cloud.
+        centre: which centre.
+        codes: [n] class of each point; one centre for all where not given.
+    """
+    if codes is None:
+        return separations(points, _CENTRES[centre](points))
+    distances = torch.empty(points.n, dtype=torch.float64, device=points.device)
+    for group in np.unique(codes):
+        members = np.flatnonzero(codes == group)
+        cloud = points.subset(members)
+        distances[torch.from_numpy(members)] = separations(cloud, _CENTRES[centre](cloud))
+    return distances

@@ -1,0 +1,32 @@
+"""Order rows by a score, and say which end of the ranking is kept."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Keep", "ranked"]
+
+Keep = Literal["low", "high", "middle"]
+"""Which end of a ranking is kept."""
+
+
+def ranked(scores: NDArray[np.float64], rank: NDArray[np.int64], keep: Keep) -> NDArray[np.int64]:
+    """All rows, the best of the end that is kept first; scores equal as float32 go by id.
+
+    `middle` orders by |position − (n − 1)/2| in the ascending ranking, ties to the lower position:
+    its first k are the window of ranks from ⌊(n − k)/2⌋.
+
+    Args:
+        scores: [n] one number a row.
+        rank: [n] rank of each row's id.
+        keep: `low`, `high` or `middle`.
+    """
+    single = scores.astype(np.float32)
+    if keep == "high":
+        return np.lexsort((rank, -single))
+    ascending = np.lexsort((rank, single))
+    if keep == "low":
+        return ascending
+    position = np.arange(len(scores))
+    return ascending[np.lexsort((position, np.abs(2 * position - (len(scores) - 1))))]

@@ -1,0 +1,51 @@
+"""Herding: pick rows whose running mean follows the mean of all rows.
+
+Source: Welling, "Herding dynamical weights to learn", ICML 2009; as a subset rule, Chen, Welling &
+Smola, "Super-samples from kernel herding", UAI 2010, eq. 8, linear kernel (`dot`); Rebuffi,
+Kolesnikov, Sperl & Lampert, "iCaRL", CVPR 2017, algorithm 4 (`l2`).
+Cost: O(k n d) time, O(n) memory beside the rows; one pass over the rows a pick.
+Robustness: follows the mean, so gross outliers keep about their share; per class it leaves out
+some wrong labels.
+Deviates: rows are picked without replacement. Code that takes the row farthest from the residual
+is reversed, and is not reproduced.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from coreset_cli.kernels.centre import mean
+from coreset_cli.kernels.matching import Matcher, unit
+from coreset_cli.seeds import Rng
+from coreset_cli.selector import Inputs, Picks, needs
+
+__all__ = ["Herding"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Herding:
+    """Keep the mean of the picks on the mean of the data.
+
+    Args:
+        match: rule for the next pick; `l2` is the nearest to the residual, `dot` the largest inner
+            product with it, `cosine` the same on rows and mean at length 1.
+    """
+
+    needs: ClassVar = needs("embeddings")
+    exact: ClassVar[bool] = False
+    prefix: ClassVar[bool] = True
+
+    match: Literal["l2", "dot", "cosine"] = "l2"
+
+    def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
+        """The k rows in the order picked."""
+        points, target, rule = data.embeddings, mean(data.embeddings), self.match
+        if rule == "cosine":
+            points, target, rule = points.unit(), unit(target), "dot"
+        picks = Matcher(target, target, rule).pick(points, k, data.progress)
+        return Picks(rows=np.asarray(picks, np.int64))
+
+    def passes(self, n: int, k: int) -> float:
+        """One a pick, and a few to begin."""
+        return k + 4.0

@@ -1,0 +1,52 @@
+"""k-center: pick, each time, the row farthest from all picks; also called core-set greedy.
+
+Source: Gonzalez, Theoretical Computer Science 38, 1985 (farthest-first traversal, at most twice the
+best covering radius); Sener & Savarese, "Active learning for convolutional neural networks: a
+core-set approach", ICLR 2018, algorithm 1.
+Cost: O(k n d) time, O(n) memory beside the rows; one pass over the rows a pick.
+Robustness: none: outliers are by definition farthest and come first.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from coreset_cli.kernels.centre import mean
+from coreset_cli.kernels.distance import separations
+from coreset_cli.kernels.farthest import farthest_first
+from coreset_cli.seeds import Rng
+from coreset_cli.selector import Inputs, Picks, needs
+
+__all__ = ["KCenter"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KCenter:
+    """Cover the rows: every row ends near a pick.
+
+    Args:
+        metric: Euclidean distance of the rows, or of the rows at length 1 (`cosine`).
+        first: the row nearest to the mean (`center`), or one drawn from the seed (`random`).
+    """
+
+    needs: ClassVar = needs("embeddings")
+    exact: ClassVar[bool] = False
+    prefix: ClassVar[bool] = True
+
+    metric: Literal["euclidean", "cosine"] = "euclidean"
+    first: Literal["center", "random"] = "center"
+
+    def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
+        """The k rows in the order picked; the score is the radius they were picked at."""
+        points = data.embeddings.unit() if self.metric == "cosine" else data.embeddings
+        if self.first == "random":
+            start = int(rng.shuffled("k-center", data.key)[0])
+        else:
+            start = int(points.ascending(separations(points, mean(points)))[0])
+        rows, radii = farthest_first(points, k, start, data.progress)
+        return Picks(rows=np.asarray(rows, np.int64), scores=radii.numpy())
+
+    def passes(self, n: int, k: int) -> float:
+        """One a pick, and a few to begin."""
+        return k + 3.0

@@ -1,0 +1,201 @@
+"""The contract between the data, the methods and the commands.
+
+A method is a frozen dataclass of hyperparameters with one function: `select` (a `Selector`) or
+`score` (a `Score`). It sees rows and opaque keys, never ids, files or classes' quotas. `choose` is
+the one door through which selectors run, so no method checks a budget or a NaN.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coreset_cli.artifacts.labels import Labels
+from coreset_cli.errors import InfeasibleBudget, MissingInput
+from coreset_cli.kernels.points import Points
+from coreset_cli.kernels.ranking import Keep
+from coreset_cli.seeds import Key, Rng
+
+__all__ = [
+    "Field",
+    "Inputs",
+    "Picks",
+    "Progress",
+    "Scope",
+    "Score",
+    "Selector",
+    "choose",
+    "needs",
+    "silent",
+]
+
+Field = Literal["embeddings", "labels"]
+"""What a method may ask for."""
+
+Scope = Literal["pool", "global"]
+"""Rank the pool a method is given, or all classes together by their own centres."""
+
+Progress = Callable[[int, int], None]
+"""Called with the picks done and the picks in all."""
+
+
+def needs(*fields: Field) -> frozenset[Field]:
+    """Declare what a method reads.
+
+    Raises:
+        ValueError: not a field of `Inputs`; a bug in the method's file.
+    """
+    if unknown := set(fields) - set(get_args(Field)):
+        raise ValueError(f"no such input: {', '.join(sorted(unknown))}")
+    return frozenset(fields)
+
+
+def silent(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a method may ask for; row i of everything is the same sample.
+
+    Args:
+        key: rank and hash of each row's id.
+        points: vectors, where there are any.
+        classes: labels, where there are any.
+        progress: told of long work.
+    """
+
+    key: Key
+    points: Points | None = None
+    classes: Labels | None = None
+    progress: Progress = silent
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.key)
+
+    @property
+    def embeddings(self) -> Points:
+        """The vectors.
+
+        Raises:
+            MissingInput: there are none.
+        """
+        if self.points is None:
+            raise MissingInput("this method needs vectors; give an embedding file")
+        return self.points
+
+    @property
+    def labels(self) -> Labels:
+        """The labels.
+
+        Raises:
+            MissingInput: there are none.
+        """
+        if self.classes is None:
+            raise MissingInput("this method needs labels; name a column or a file with --label")
+        return self.classes
+
+    def subset(self, rows: NDArray[np.int64], progress: Progress) -> "Inputs":
+        """The same of some rows."""
+        return Inputs(
+            key=self.key.take(rows),
+            points=self.points and self.points.subset(rows),
+            classes=self.classes and self.classes.take(rows),
+            progress=progress,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picks:
+    """Rows in the order picked, best first.
+
+    Args:
+        rows: [k] distinct row numbers.
+        scores: [k] what the method ranked by, where it ranked.
+        weights: [k] positive training weights, where the method gives any.
+        notes: what the user should know.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64] | None = None
+    weights: NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
+
+
+class _Described(Protocol):
+    """What every method declares beside its hyperparameters."""
+
+    @property
+    def needs(self) -> frozenset[Field]:
+        """Fields of `Inputs` that are read."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """The same picks for any threads, block size, storage and order of rows."""
+        ...
+
+
+@runtime_checkable
+class Selector(_Described, Protocol):
+    """A method that picks rows one after another."""
+
+    @property
+    def prefix(self) -> bool:
+        """Whether the first rows of a selection are the smaller selection."""
+        ...
+
+    def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
+        """Pick k distinct rows, best first."""
+        ...
+
+    def passes(self, n: int, k: int) -> float:
+        """How many times the vectors are read to pick k of n rows; for estimates."""
+        ...
+
+
+@runtime_checkable
+class Score(_Described, Protocol):
+    """A method that gives every row one number."""
+
+    @property
+    def keep(self) -> Keep:
+        """Which end of the ranking is kept."""
+        ...
+
+    def score(self, data: Inputs, rng: Rng) -> NDArray[np.float64]:
+        """[n] one number a row."""
+        ...
+
+    def passes(self, n: int, k: int) -> float:
+        """How many times the vectors are read to score n rows; for estimates."""
+        ...
+
+
+def choose(selector: Selector, data: Inputs, k: int, rng: Rng) -> Picks:
+    """Run a selector: what it needs and the budget are checked before, its picks after.
+
+    Args:
+        selector: a method, or a composition of methods.
+        data: what it may read.
+        k: rows to pick.
+        rng: all randomness.
+
+    Raises:
+        InfeasibleBudget: k is below 1 or above the number of rows.
+        MissingInput: the method needs something that is not there.
+    """
+    if not 1 <= k <= data.n:
+        raise InfeasibleBudget(
+            f"cannot pick {k} of {data.n} rows; ask for 1 to {data.n} with --count or --ratio"
+        )
+    for field in sorted(selector.needs):
+        getattr(data, field)
+    picks = selector.select(data, k, rng)
+    if len(np.unique(picks.rows)) != k or len(picks.rows) != k:
+        raise AssertionError(f"{selector} broke its contract: {k} distinct rows were asked for")
+    return picks
