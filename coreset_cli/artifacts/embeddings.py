@@ -31,7 +31,17 @@ from coreset_cli.io.parquet import (
 from coreset_cli.io.safetensors import open_safetensors
 from coreset_cli.io.sniff import file_kind, kind_of_bytes
 
-__all__ = ["Columns", "Embeddings", "Scan", "open_embeddings", "require_finite", "scan"]
+__all__ = [
+    "Columns",
+    "Embeddings",
+    "Scan",
+    "columns_on_disk",
+    "find_ids",
+    "open_embeddings",
+    "order_warning",
+    "require_finite",
+    "scan",
+]
 
 ID_COLUMNS = ("id", "uid", "key", "__key__")
 """Columns taken for ids where `--id` names none, in this order."""
@@ -153,7 +163,7 @@ def open_embeddings(
         files=tuple(whole.files),
         matrix=whole.matrix,
         columns=whole.columns,
-        ids=_find_ids(whole, ids, name),
+        ids=find_ids(whole.columns, whole.matrix.n, ids, name),
         labels=_find_labels(whole, label, name),
         warnings=tuple(whole.warnings),
     )
@@ -243,7 +253,7 @@ def _open_file(path: Path, column: str | None) -> _Opened:
     kind = file_kind(path)
     if kind == "parquet":
         matrices = open_parquet([path], column)
-        return _Opened([str(path)], join(matrices), _on_disk([path]), [])
+        return _Opened([str(path)], join(matrices), columns_on_disk([path]), [])
     if kind == "npy":
         if column is not None:
             raise InvalidParameter(f"{path} has no columns; --column is for Parquet and .npz")
@@ -285,8 +295,8 @@ def _open_folder(folder: Path, column: str | None) -> _Opened:
         if not shards:
             raise FileMissing(f"{folder} has no .npy and no .parquet files")
         matrices = open_parquet(shards, column)
-        columns = _on_disk(shards)
-    return _Opened([str(s) for s in shards], join(matrices), columns, _order_warning(shards))
+        columns = columns_on_disk(shards)
+    return _Opened([str(s) for s in shards], join(matrices), columns, order_warning(shards))
 
 
 def _open_stdin(stream: BinaryIO, column: str | None) -> _Opened:
@@ -323,10 +333,11 @@ def _metadata(path: Path, n: int, vectors: Path) -> Columns:
         raise IdMismatch(
             f"{path} has {rows} rows, {vectors} has {n}; write the metadata again with the vectors"
         )
-    return _on_disk([path])
+    return columns_on_disk([path])
 
 
-def _on_disk(paths: Sequence[Path]) -> Columns:
+def columns_on_disk(paths: Sequence[Path]) -> Columns:
+    """Scalar columns of Parquet files, read when asked for."""
     names = scalar_names(read_schema(paths[0]))
     return Columns(tuple(names), lambda name: read_column(paths, name))
 
@@ -348,13 +359,25 @@ def _chained(parts: Sequence[Columns]) -> Columns:
     return Columns(names, read)
 
 
-def _find_ids(opened: _Opened, named: str | None, path: str) -> Ids:
-    if named is not None and named not in opened.columns.names:
-        raise InvalidParameter(f"{path} has no column '{named}' for ids; {_has(opened)}")
-    found = named or next((name for name in ID_COLUMNS if name in opened.columns.names), None)
+def find_ids(columns: Columns, n: int, named: str | None, path: str) -> Ids:
+    """Ids from the column named, else from the first of `ID_COLUMNS`, else row numbers.
+
+    Args:
+        columns: what there is.
+        n: number of rows.
+        named: a column, by name.
+        path: the input, for messages.
+
+    Raises:
+        InvalidParameter: no column of that name.
+        ArtifactError: the column does not hold distinct ids.
+    """
+    if named is not None and named not in columns.names:
+        raise InvalidParameter(f"{path} has no column '{named}' for ids; {_has(columns)}")
+    found = named or next((name for name in ID_COLUMNS if name in columns.names), None)
     if found is None:
-        return row_numbers(opened.matrix.n)
-    return make_ids(opened.columns.read(found), f"{path}: column '{found}'")
+        return row_numbers(n)
+    return make_ids(columns.read(found), f"{path}: column '{found}'")
 
 
 def _find_labels(opened: _Opened, named: str | None, path: str) -> Labels | None:
@@ -367,7 +390,7 @@ def _find_labels(opened: _Opened, named: str | None, path: str) -> Labels | None
     file = Path(named)
     if not file.is_file():
         raise InvalidParameter(
-            f"--label {named} is no column of {path} and no file; {_has(opened)}"
+            f"--label {named} is no column of {path} and no file; {_has(opened.columns)}"
         )
     labels = make_labels(read_label_file(file), str(file))
     if len(labels) != opened.matrix.n:
@@ -378,12 +401,14 @@ def _find_labels(opened: _Opened, named: str | None, path: str) -> Labels | None
     return labels
 
 
-def _has(opened: _Opened) -> str:
-    names = opened.columns.names
-    return f"it has {', '.join(names)}" if names else "it has no scalar columns"
+def _has(columns: Columns) -> str:
+    names = ", ".join(columns.names)
+    return f"it has {names}" if names else "it has no scalar columns"
 
 
-def _order_warning(shards: Sequence[Path]) -> list[str]:
+def order_warning(shards: Sequence[Path]) -> list[str]:
+    """Say so where the names of shards sort otherwise as text than as numbers."""
+
     def natural(path: Path) -> list[tuple[int, str | int]]:
         parts = re.split(r"(\d+)", path.name)
         return [(1, int(p)) if p.isdigit() else (0, p) for p in parts]

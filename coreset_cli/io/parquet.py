@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +19,11 @@ __all__ = [
     "open_parquet",
     "read_column",
     "read_schema",
+    "readable",
     "scalar_names",
     "vector_column",
+    "vectors_of",
+    "write_batches",
     "write_parquet",
 ]
 
@@ -27,7 +31,7 @@ ROW_GROUP_BYTES = 48 << 20
 
 
 @contextmanager
-def _readable(path: Path | str) -> Iterator[None]:
+def readable(path: Path | str) -> Iterator[None]:
     """Translate Arrow's words for a broken file."""
     try:
         yield
@@ -42,7 +46,7 @@ def read_schema(path: Path) -> pa.Schema:
     Raises:
         ArtifactIncomplete: empty, truncated or damaged.
     """
-    with _readable(path):
+    with readable(path):
         return pq.read_schema(path)
 
 
@@ -91,7 +95,7 @@ def open_parquet(paths: Sequence[Path], column: str | None) -> list[Matrix]:
     """
     matrices = []
     for path in paths:
-        with _readable(path):
+        with readable(path):
             file = pq.ParquetFile(path)
         name = vector_column(file.schema_arrow, column, str(path))
         matrices.append(spool(str(path), _parquet_blocks(file, name, path)))
@@ -107,7 +111,7 @@ def open_arrow(
         ArtifactIncomplete: truncated or damaged.
         SchemaMismatch: no vectors, nulls among them, or ragged rows.
     """
-    with _readable(name), pa.ipc.open_stream(source) as reader:
+    with readable(name), pa.ipc.open_stream(source) as reader:
         vectors = vector_column(reader.schema, column, name)
         scalars = scalar_names(reader.schema)
         kept: list[pa.RecordBatch] = []
@@ -117,7 +121,7 @@ def open_arrow(
             for batch in reader:
                 kept.append(batch.select(scalars))
                 if batch.num_rows:
-                    yield _values(batch.column(vectors), first, name)
+                    yield vectors_of(batch.column(vectors), first, name)
                 first += batch.num_rows
 
         matrix = spool(name, blocks())
@@ -137,7 +141,7 @@ def read_column(paths: Iterable[Path], column: str) -> pa.ChunkedArray:
         schema = read_schema(path)
         if column not in schema.names:
             raise SchemaMismatch(f"{path} has no column '{column}', the other files have")
-        with _readable(path):
+        with readable(path):
             chunks += pq.read_table(path, columns=[column]).column(0).chunks
     try:
         return pa.chunked_array(chunks)
@@ -154,17 +158,50 @@ def write_parquet(path: Path, table: pa.Table, vectors: Sequence[str] = ()) -> N
         vectors: columns of vectors, written plain: what helps text costs time on them, and
             gains nothing.
     """
-    scalars = scalar_names(table.schema)
     row_bytes = max(1, table.nbytes // max(1, table.num_rows))
     with whole_file(path) as part:
         pq.write_table(
             table,
             part,
             row_group_size=max(1, ROW_GROUP_BYTES // row_bytes),
-            compression={f"{name}.list.element": "NONE" for name in vectors} or "snappy",
-            use_dictionary=scalars,
-            write_statistics=scalars,
+            **_encoding(table.schema, vectors),
         )
+
+
+def write_batches(path: Path, batches: pa.RecordBatchReader, vectors: Sequence[str] = ()) -> None:
+    """Write batches as they come, whole or not at all; holds one row group of about 48 MB.
+
+    Args:
+        path: where to.
+        batches: what to, in small pieces.
+        vectors: columns of vectors, as for `write_parquet`.
+    """
+    group: list[pa.RecordBatch] = []
+    with (
+        whole_file(path) as part,
+        pq.ParquetWriter(part, batches.schema, **_encoding(batches.schema, vectors)) as writer,
+    ):
+        for batch in batches:
+            group.append(batch)
+            if sum(piece.nbytes for piece in group) >= ROW_GROUP_BYTES:
+                writer.write_table(pa.Table.from_batches(group))
+                group = []
+        if group:
+            writer.write_table(pa.Table.from_batches(group))
+
+
+def _encoding(schema: pa.Schema, vectors: Sequence[str]) -> dict[str, Any]:
+    """How columns are written: dictionaries and statistics for scalars only."""
+    scalars = [name for name in scalar_names(schema) if not _is_blob(schema.field(name).type)]
+    return {
+        "compression": {f"{name}.list.element": "NONE" for name in vectors} or "snappy",
+        "use_dictionary": scalars,
+        "write_statistics": scalars,
+    }
+
+
+def _is_blob(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _is_vector(kind: pa.DataType) -> bool:
@@ -179,13 +216,13 @@ def _parquet_blocks(file: pq.ParquetFile, column: str, path: Path) -> Iterator[N
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     row_bytes = max(1, sum(g.total_byte_size for g in groups) // max(1, file.metadata.num_rows))
     first = 0
-    with _readable(path):
+    with readable(path):
         for batch in file.iter_batches(max(1, BLOCK_BYTES // row_bytes), columns=[column]):
-            yield _values(batch.column(0), first, str(path))
+            yield vectors_of(batch.column(0), first, str(path))
             first += batch.num_rows
 
 
-def _values(array: pa.Array, first: int, name: str) -> NDArray[np.generic]:
+def vectors_of(array: pa.Array, first: int, name: str) -> NDArray[np.generic]:
     """[b, d] values of a list array; `.flatten()` minds the slice, `.values` would not.
 
     Args:
