@@ -17,6 +17,7 @@ __all__ = [
     "Json",
     "Label",
     "MaxMemory",
+    "Method",
     "MinPerClass",
     "Output",
     "Quiet",
@@ -33,6 +34,19 @@ class Balance(Enum):
     equal = "equal"
 
 
+def _methods(incomplete: str) -> list[str]:
+    """Names of methods for the shell to complete; the folder is listed, nothing is imported."""
+    from coreset_cli.commands.register import method_names
+
+    return [name for name in method_names() if name.startswith(incomplete.replace("_", "-"))]
+
+
+Method = Annotated[
+    str,
+    typer.Option(
+        "--method", "-m", metavar="NAME", help="See `coreset methods`.", autocompletion=_methods
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all draws.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:i.")]
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]

@@ -5,7 +5,9 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
+
+from coreset_cli.io.atomic import disk_errors
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -17,18 +19,18 @@ LINE_SECONDS = 30.0
 
 
 def write_out(lines: Iterable[str]) -> None:
-    """Write data to stdout; a reader that has seen enough is no failure."""
-    try:
-        for line in lines:
-            sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Write data to stdout; a reader that has seen enough is no failure.
+
+    Raises:
+        DiskFull: stdout is a file, and there is no space left.
+    """
+    with disk_errors("stdout"):
+        _write(sys.stdout, lines)
 
 
 def note(text: str) -> None:
     """A line on stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 (this file prints)
+    _write(sys.stderr, [text])
 
 
 def warn(text: str) -> None:
@@ -39,6 +41,27 @@ def warn(text: str) -> None:
 def error(text: str) -> None:
     """The one line a failed run ends with."""
     note(f"error: {text}")
+
+
+def _write(stream: TextIO | None, lines: Iterable[str]) -> None:
+    if stream is None:  # closed before we were started
+        return
+    try:
+        for line in lines:
+            stream.write(line + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        _drain(stream)
+    except OSError:
+        _drain(stream)
+        raise
+
+
+def _drain(stream: TextIO) -> None:
+    """Send what is left in the buffer nowhere, or the interpreter fails on it when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 class Watcher:
@@ -83,7 +106,7 @@ class Watcher:
     def _begin(self, stage: str, total: int) -> None:
         self._stage = stage
         self._since = self._said = time.monotonic()
-        if not sys.stderr.isatty():
+        if sys.stderr is None or not sys.stderr.isatty():
             return
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

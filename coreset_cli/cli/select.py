@@ -19,7 +19,7 @@ def select(
             help="Vectors: .npy, .npz, .parquet, .safetensors, a folder, digits:train, or -.",
         ),
     ],
-    method: Annotated[str, typer.Option("--method", "-m", help="See `coreset methods`.")] = "gm",
+    method: options.Method = "gm",
     ratio: Annotated[
         str | None, typer.Option("--ratio", "-r", help="Share of the rows to keep, in (0, 1].")
     ] = None,
