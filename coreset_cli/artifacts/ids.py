@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from coreset_cli.errors import IdMismatch, SchemaMismatch
 from coreset_cli.io.digest import hash_integers, hash_strings, lines_digest
+from coreset_cli.io.parquet import whole_column
 from coreset_cli.seeds import Key
 
 __all__ = ["Ids", "make_ids", "row_numbers"]
@@ -33,9 +34,10 @@ class Ids:
 
     def key(self) -> Key:
         """Rank and hash of each id: all that a method may know of it."""
-        if self.is_row_number:
-            numbers = np.arange(len(self), dtype=np.int64)
-            return Key(numbers, hash_integers(numbers))
+        if pa.types.is_integer(self.values.type):
+            numbers = self.values.to_numpy()
+            if (numbers[1:] > numbers[:-1]).all():  # as row numbers are: nothing to sort
+                return Key(np.arange(len(self), dtype=np.int64), hash_integers(numbers))
         order = pc.sort_indices(self.values).to_numpy().astype(np.int64)
         rank = np.empty(len(self), np.int64)
         rank[order] = np.arange(len(self))
@@ -98,30 +100,23 @@ def make_ids(column: pa.ChunkedArray | pa.Array, name: str) -> Ids:
         SchemaMismatch: another type, a null, or a line break in a text.
         IdMismatch: an id occurs twice.
     """
-    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
+    values = whole_column(column, name)
     if pa.types.is_integer(values.type):
         try:
             values = values.cast(pa.int64())
         except pa.ArrowInvalid as error:
             raise SchemaMismatch(f"{name}: ids beyond 64 bits; store them as text") from error
-    elif _is_text(values.type):
-        values = values.cast(pa.large_string())
+    elif pa.types.is_large_string(values.type):
         _refuse_line_breaks(values, name)
     else:
-        raise SchemaMismatch(f"{name} holds {values.type}; ids are integers or texts")
+        raise SchemaMismatch(
+            f"{name} holds {values.type}; ids are integers or texts, name a column with --id"
+        )
     if values.null_count:
         row = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
-        raise SchemaMismatch(f"{name}: row {row} has no id (null)")
+        raise SchemaMismatch(f"{name}: row {row} has no id (null); give every row one")
     _refuse_repeats(values, name)
     return Ids(values)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
 
 
 def _type_name(ids: Ids) -> str:
@@ -132,19 +127,22 @@ def _refuse_line_breaks(values: pa.LargeStringArray, name: str) -> None:
     broken = pc.match_substring(values, "\n")
     if pc.any(broken).as_py():
         row = pc.index(broken, True).as_py()
-        raise SchemaMismatch(f"{name}: the id of row {row} holds a line break")
+        raise SchemaMismatch(
+            f"{name}: the id of row {row} holds a line break; ids are written one a line, rename it"
+        )
 
 
 def _refuse_repeats(values: pa.Array, name: str) -> None:
-    order = pc.sort_indices(values)
-    ordered = values.take(order)
     if len(values) < 2:
         return
+    order = pc.sort_indices(values)
+    ordered = values.take(order)
     same = pc.equal(ordered.slice(1), ordered.slice(0, len(values) - 1))
     if pc.any(same).as_py():
         place = pc.index(same, True).as_py()
         rows = sorted(order[i].as_py() for i in (place, place + 1))
         raise IdMismatch(
             f"{name}: rows {rows[0]} and {rows[1]} have the same id "
-            f"{ordered[place].as_py()!r}; ids must be distinct"
+            f"{ordered[place].as_py()!r}; ids must be distinct: "
+            "rename or drop one, or name another column with --id"
         )

@@ -9,9 +9,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from coreset_cli.errors import SchemaMismatch
+from coreset_cli.io.access import read_errors
 from coreset_cli.io.digest import lines_digest
 from coreset_cli.io.npy import read_flat_npy
-from coreset_cli.io.parquet import read_column, read_schema, scalar_names
+from coreset_cli.io.parquet import read_column, read_schema, scalar_names, whole_column
+from coreset_cli.io.sniff import first_bytes, kind_of_bytes
 
 __all__ = ["Labels", "make_labels", "read_label_file"]
 
@@ -47,7 +49,7 @@ class Labels:
 
     def digest(self) -> str:
         """SHA-256 of the labels as text, one a line."""
-        return lines_digest(self.texts().tolist())
+        return lines_digest(map(self.names.__getitem__, self.codes.tolist()))
 
 
 def make_labels(column: pa.ChunkedArray | pa.Array, name: str) -> Labels:
@@ -60,9 +62,7 @@ def make_labels(column: pa.ChunkedArray | pa.Array, name: str) -> Labels:
     Raises:
         SchemaMismatch: a null, a fraction, or another type.
     """
-    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
+    values = whole_column(column, name)
     if values.null_count:
         row = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
         raise SchemaMismatch(f"{name}: row {row} has no label (null); drop the row or label it")
@@ -70,8 +70,7 @@ def make_labels(column: pa.ChunkedArray | pa.Array, name: str) -> Labels:
         values = values.cast(pa.int8())
     if pa.types.is_floating(values.type):
         values = _whole_numbers(values, name)
-    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
-    if not (pa.types.is_integer(values.type) or is_text):
+    if not (pa.types.is_integer(values.type) or pa.types.is_large_string(values.type)):
         raise SchemaMismatch(f"{name} holds {values.type}; labels are integers or texts")
     classes = pc.unique(values)
     classes = classes.take(pc.sort_indices(classes))
@@ -83,33 +82,49 @@ def read_label_file(path: Path) -> pa.ChunkedArray | pa.Array:
     """One label a row from `.npy`, a Parquet file with one scalar column or `label`, or text lines.
 
     Raises:
-        ArtifactIncomplete: truncated.
+        FileMissing: it cannot be read.
+        ArtifactIncomplete: empty or truncated.
         SchemaMismatch: not labels.
     """
-    if path.suffix == ".npy":
-        return pa.array(read_flat_npy(path))
-    if path.suffix == ".parquet":
+    kind = kind_of_bytes(first_bytes(path))
+    if kind == "npy" or path.suffix.lower() == ".npy":
+        values = read_flat_npy(path)
+        if values.dtype.kind not in "iubfU":
+            raise SchemaMismatch(f"{path} holds {values.dtype}; labels are integers or texts")
+        return pa.array(values.astype(np.float64) if values.dtype.kind == "f" else values)
+    if kind == "parquet" or path.suffix.lower() == ".parquet":
         names = scalar_names(read_schema(path))
         column = "label" if "label" in names else names[0] if len(names) == 1 else None
         if column is None:
             raise SchemaMismatch(f"{path} has no column 'label' among {', '.join(names)}")
         return read_column([path], column)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with read_errors(path):
+            text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise SchemaMismatch(f"{path} is not text: labels come one a line, or as .npy") from error
+    return _of_lines(text.removesuffix("\n").split("\n"), path)
+
+
+def _of_lines(lines: list[str], path: Path) -> pa.Array:
+    """Integers where every line is one, else texts."""
+    if "" in lines:
+        raise SchemaMismatch(
+            f"{path}: row {lines.index('')} has no label (an empty line); drop the row or label it"
+        )
     try:
         return pa.array([int(line) for line in lines], pa.int64())
-    except ValueError:
+    except (ValueError, OverflowError):
         return pa.array(lines, pa.large_string())
 
 
 def _whole_numbers(values: pa.Array, name: str) -> pa.Array:
     numbers = values.to_numpy(zero_copy_only=False)
-    wrong = ~np.isfinite(numbers) | (numbers != np.floor(numbers))
+    whole = np.isfinite(numbers) & (numbers == np.floor(numbers))
+    wrong = ~whole | (np.abs(numbers) >= 2.0**63)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise SchemaMismatch(
-            f"{name}: row {row} has label {numbers[row]}; labels are whole numbers"
+            f"{name}: row {row} has label {numbers[row]}; labels are whole numbers or texts"
         )
     return pa.array(numbers.astype(np.int64))

@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from coreset_cli.errors import DiskFull, FileMissing, OutputExists
@@ -12,6 +12,16 @@ from coreset_cli.errors import DiskFull, FileMissing, OutputExists
 __all__ = ["disk_errors", "refuse_existing", "whole_file", "write_text"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOSED = {
+    errno.EACCES,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
@@ -21,10 +31,15 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         OutputExists: the path is taken and `force` is false.
         FileMissing: the folder of the output does not exist.
     """
-    if not path.parent.is_dir():
-        raise FileMissing(f"no folder {path.parent} for the output {path.name}; create it first")
-    if path.exists() and not force:
-        raise OutputExists(f"{path} is there already; use --force to replace it")
+    with disk_errors(path):
+        if not path.parent.is_dir():
+            raise FileMissing(
+                f"no folder {path.parent} for the output {path.name}; create it first"
+            )
+        if path.exists() and not path.is_file():
+            raise OutputExists(f"{path} is a folder or a device, never replaced; name a file")
+        if path.exists() and not force:
+            raise OutputExists(f"{path} is there already; use --force to replace it")
 
 
 @contextmanager
@@ -40,10 +55,13 @@ def disk_errors(path: Path | str) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise DiskFull(
-                f"no space left while writing {path} ({error.strerror}); nothing was kept"
+                f"no space left while writing {path} ({os.strerror(error.errno)}); "
+                "nothing was kept; free space or write elsewhere"
             ) from error
-        if error.errno in {errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}:
-            raise FileMissing(f"cannot write {path}: {error.strerror}") from error
+        if error.errno in _CLOSED:
+            raise FileMissing(
+                f"cannot write {path}: {os.strerror(error.errno)}; choose another place"
+            ) from error
         raise
 
 
@@ -54,7 +72,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         DiskFull: no space left; nothing stays behind.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    # Cut, so that a name of the greatest length still leaves room for what is added.
+    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
     try:
         with disk_errors(path):
             yield part
@@ -65,7 +84,8 @@ def whole_file(path: Path) -> Iterator[Path]:
                 os.close(descriptor)
             part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where the part cannot even be looked for, the first error counts
+            part.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,16 +2,17 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coreset_cli.errors import SchemaMismatch
+from coreset_cli.errors import DiskFull, SchemaMismatch
 from coreset_cli.io.atomic import disk_errors
 
-__all__ = ["Matrix", "Shard", "join", "spool"]
+__all__ = ["Matrix", "Shard", "join", "spool", "temporary_file"]
 
 BLOCK_BYTES = 8 << 20
 """Bytes of one block as stored; a block and its float64 copy stay near the processor."""
@@ -95,6 +96,24 @@ def join(matrices: Sequence[Matrix]) -> Matrix:
     return Matrix([shard for matrix in matrices for shard in matrix.shards])
 
 
+@contextmanager
+def temporary_file() -> Iterator[IO[bytes]]:
+    """A file without a name: it is gone when nobody maps it any more, however the process ends.
+
+    Raises:
+        DiskFull: the temporary folder has no room.
+    """
+    try:
+        folder = tempfile.gettempdir()
+    except FileNotFoundError as error:  # it tries to write a few bytes, and could nowhere
+        raise DiskFull("no temporary folder has room; set TMPDIR to one that has") from error
+    with (
+        disk_errors(f"a temporary copy in {folder} (TMPDIR)"),
+        tempfile.TemporaryFile(prefix="coreset-") as file,
+    ):
+        yield file
+
+
 def spool(name: str, blocks: Iterable[NDArray[np.generic]]) -> Matrix:
     """Copy vectors once into an unnamed temporary file and map it.
 
@@ -108,10 +127,7 @@ def spool(name: str, blocks: Iterable[NDArray[np.generic]]) -> Matrix:
     """
     dtype: np.dtype[np.generic] | None = None
     width = rows = 0
-    with (
-        disk_errors(Path(tempfile.gettempdir()) / "(temporary copy)"),
-        tempfile.TemporaryFile(prefix="coreset-") as file,
-    ):
+    with temporary_file() as file:
         for block in blocks:
             if dtype is None:
                 dtype, width = block.dtype.newbyteorder("="), block.shape[1]
@@ -122,7 +138,7 @@ def spool(name: str, blocks: Iterable[NDArray[np.generic]]) -> Matrix:
             file.write(np.ascontiguousarray(block, dtype=dtype).data)
             rows += len(block)
         if dtype is None or rows == 0 or width == 0:
-            raise SchemaMismatch(f"{name} has no rows of vectors")
+            raise SchemaMismatch(f"{name} has no rows of vectors; write it again")
         file.flush()
         mapped = np.memmap(file, dtype=dtype, mode="c", shape=(rows, width))
     return Matrix([Shard(name, mapped)])

@@ -1,79 +1,157 @@
-"""NumPy files: `.npy`, mapped and never unpickled, and the arrays inside an `.npz`."""
+"""NumPy files, `.npy`: mapped, and never unpickled."""
 
-import zipfile
-from collections.abc import Iterator
+import math
+import os
+import warnings
 from pathlib import Path
-from typing import IO
+from tokenize import TokenError
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from coreset_cli.errors import ArtifactIncomplete, InvalidParameter, SchemaMismatch
+from coreset_cli.errors import ArtifactIncomplete, SchemaMismatch
+from coreset_cli.io.access import read_errors
 from coreset_cli.io.matrix import BLOCK_BYTES, Matrix, Shard, spool
 
-__all__ = ["open_npy", "open_npz", "read_flat_npy", "write_npy"]
+__all__ = ["Header", "npy_dimensions", "open_npy", "read_flat_npy", "read_header", "write_npy"]
+
+
+class Header(NamedTuple):
+    """What an array says of itself before its values.
+
+    Args:
+        shape: of the array.
+        fortran: columns are stored one after another.
+        dtype: type of the values.
+    """
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[np.generic]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def require_vectors(self, name: str) -> None:
+        """Refuse what is no table of numbers.
+
+        Args:
+            name: the file, for messages.
+
+        Raises:
+            SchemaMismatch: pickled objects, not two-dimensional, not numbers, or nothing at all.
+        """
+        self.require_plain(name)
+        if len(self.shape) != 2:
+            raise SchemaMismatch(
+                f"{name} has shape {self.shape}; vectors are two-dimensional, one a row"
+            )
+        if self.dtype.kind not in "fiub":
+            raise SchemaMismatch(f"{name} holds {self.dtype}, not numbers; save floats or integers")
+        if 0 in self.shape:
+            raise SchemaMismatch(
+                f"{name} has shape {self.shape}; nothing can be selected from it, write it again"
+            )
+
+    def require_plain(self, name: str) -> None:
+        """Refuse pickled objects.
+
+        Raises:
+            SchemaMismatch: the array holds Python objects.
+        """
+        if self.dtype.hasobject:
+            raise SchemaMismatch(
+                f"{name} holds pickled objects, which are never loaded; save a plain array"
+            )
 
 
 def open_npy(path: Path) -> Matrix:
     """Map a two-dimensional array; only a Fortran-ordered one is copied, once, to a temporary file.
 
     Raises:
+        FileMissing: it cannot be read.
         ArtifactIncomplete: empty or truncated.
         SchemaMismatch: not a NumPy file, pickled objects, not two-dimensional or not numbers.
     """
-    array = _map(path)
-    _require_vectors(array, str(path))
+    with read_errors(path), path.open("rb") as file:
+        header = read_header(file, str(path))
+        header.require_vectors(str(path))
+        array = _map(file, header, path)
     if array.flags.c_contiguous:
         return Matrix([Shard(str(path), array)])
     step = max(1, BLOCK_BYTES // (array.shape[1] * array.itemsize))
     return spool(str(path), (array[i : i + step] for i in range(0, len(array), step)))
 
 
+def npy_dimensions(path: Path) -> int:
+    """How many dimensions an array has.
+
+    Raises:
+        FileMissing: it cannot be read.
+        ArtifactIncomplete: empty or truncated.
+        SchemaMismatch: not a NumPy file.
+    """
+    with read_errors(path), path.open("rb") as file:
+        return len(read_header(file, str(path)).shape)
+
+
 def read_flat_npy(path: Path) -> NDArray[np.generic]:
     """A one-dimensional array: labels, or row numbers.
 
     Raises:
+        FileMissing: it cannot be read.
         ArtifactIncomplete: empty or truncated.
         SchemaMismatch: not a NumPy file, or not one-dimensional.
     """
-    array = _map(path)
-    if array.ndim != 1:
-        raise SchemaMismatch(f"{path} has {array.ndim} dimensions, one was expected")
+    with read_errors(path), path.open("rb") as file:
+        header = read_header(file, str(path))
+        header.require_plain(str(path))
+        if len(header.shape) != 1:
+            raise SchemaMismatch(
+                f"{path} has shape {header.shape}; one dimension was expected, one value a row"
+            )
+        array = _map(file, header, path)
     return np.array(array, dtype=array.dtype.newbyteorder("="))
 
 
-def open_npz(path: Path, column: str | None) -> Matrix:
-    """Copy one array of an archive to a temporary file and map that.
+def read_header(file: IO[bytes], name: str) -> Header:
+    """Read the header of an array and stay at its first value.
 
     Args:
-        path: the archive.
-        column: name of the array; not needed where only one is two-dimensional.
+        file: at the beginning of the array.
+        name: the file, for messages.
 
     Raises:
-        ArtifactIncomplete: truncated.
-        SchemaMismatch: no such archive, or no array of vectors in it.
-        InvalidParameter: no array of that name, or several and none named.
+        ArtifactIncomplete: empty, truncated or damaged.
+        SchemaMismatch: not a NumPy array.
     """
+    start = file.read(npy_format.MAGIC_LEN)
+    if not start:
+        raise ArtifactIncomplete(f"{name} is empty; write it again")
+    if not start.startswith(npy_format.MAGIC_PREFIX[: len(start)]):
+        raise SchemaMismatch(f"{name} is not a NumPy file; is the suffix right?")
+    if start[-2:] == b"\x01\x00":
+        read = npy_format.read_array_header_1_0
+    elif start[-2:] in {b"\x02\x00", b"\x03\x00"}:
+        read = npy_format.read_array_header_2_0
+    else:
+        raise ArtifactIncomplete(f"{name} is truncated or of an unknown version of .npy")
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [name for name in archive.namelist() if name.endswith(".npy")]
-            found = {name[:-4]: _member_shape(archive, name, path) for name in members}
-            vectors = [name for name, shape in found.items() if len(shape) == 2]
-            if column is not None and column not in found:
-                raise InvalidParameter(f"{path} has no array '{column}'; it has {_names(found)}")
-            if column is None and len(vectors) != 1:
-                raise InvalidParameter(
-                    f"{path} has {len(vectors)} two-dimensional arrays among {_names(found)}; "
-                    "name one with --column"
-                )
-            name = column if column is not None else vectors[0]
-            if name not in vectors:
-                raise SchemaMismatch(f"{path}: array '{name}' has shape {found[name]}, not [n, d]")
-            with archive.open(f"{name}.npy") as stream:
-                return spool(f"{path}:{name}", _stream_blocks(stream, path))
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ArtifactIncomplete(f"{path} is truncated or not an .npz: {error}") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # headers written by Python 2 are read all the same
+            header = Header(*read(file))
+    except (ValueError, TypeError, SyntaxError, TokenError, RecursionError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise ArtifactIncomplete(
+            f"{name} is truncated or damaged ({reason}); write it again"
+        ) from error
+    if any(length < 0 for length in header.shape):
+        raise ArtifactIncomplete(f"{name} is damaged: it claims the shape {header.shape}")
+    return header
 
 
 def write_npy(file: IO[bytes], array: NDArray[np.generic]) -> None:
@@ -81,72 +159,21 @@ def write_npy(file: IO[bytes], array: NDArray[np.generic]) -> None:
     np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
-def _map(path: Path) -> NDArray[np.generic]:
-    if path.stat().st_size == 0:
-        raise ArtifactIncomplete(f"{path} is empty")
-    try:
-        return npy_format.open_memmap(path, mode="c")
-    except ValueError as error:
-        raise _translated(path, error) from error
+def _map(file: IO[bytes], header: Header, path: Path) -> NDArray[np.generic]:
+    """Map the values behind a header.
 
-
-def _translated(path: Path, error: ValueError) -> SchemaMismatch | ArtifactIncomplete:
-    with path.open("rb") as file:
-        if file.read(6) != b"\x93NUMPY":
-            return SchemaMismatch(f"{path} is not a NumPy file; is the suffix right?")
-    if "Python objects" in str(error):
-        return SchemaMismatch(
-            f"{path} holds pickled objects, which are never loaded; save a plain float array"
+    Raises:
+        ArtifactIncomplete: the file has fewer bytes than the header promises.
+        SchemaMismatch: no values.
+    """
+    there = os.fstat(file.fileno()).st_size - file.tell()
+    if there < header.nbytes:
+        raise ArtifactIncomplete(
+            f"{path} is truncated: {header.shape} {header.dtype} take {header.nbytes} bytes, "
+            f"{there} are there; write it again"
         )
-    return ArtifactIncomplete(f"{path} is truncated or damaged ({error}); write it again")
-
-
-def _require_vectors(array: NDArray[np.generic], name: str) -> None:
-    if array.ndim != 2:
-        raise SchemaMismatch(
-            f"{name} has shape {array.shape}; vectors are two-dimensional, one a row"
-        )
-    if array.dtype.kind not in "fiub":
-        raise SchemaMismatch(f"{name} holds {array.dtype}, not numbers")
-    if 0 in array.shape:
-        raise SchemaMismatch(f"{name} has shape {array.shape}; nothing can be selected from it")
-
-
-def _member_shape(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[int, ...]:
-    with archive.open(name) as stream:
-        return _header(stream, path)[0]
-
-
-def _header(stream: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    try:
-        version = npy_format.read_magic(stream)
-        read = (
-            npy_format.read_array_header_1_0
-            if version == (1, 0)
-            else npy_format.read_array_header_2_0
-        )
-        shape, fortran, dtype = read(stream)
-    except ValueError as error:
-        raise ArtifactIncomplete(f"{path} holds a damaged array ({error})") from error
-    if dtype.hasobject:
-        raise SchemaMismatch(f"{path} holds pickled objects, which are never loaded")
-    return shape, fortran, dtype
-
-
-def _stream_blocks(stream: IO[bytes], path: Path) -> Iterator[NDArray[np.generic]]:
-    (n, d), fortran, dtype = _header(stream, path)
-    _require_vectors(np.empty((n and 1, d), dtype), str(path))
-    if fortran:
-        yield np.frombuffer(stream.read(), dtype).reshape(d, n).T
-        return
-    step = max(1, BLOCK_BYTES // (d * dtype.itemsize))
-    for start in range(0, n, step):
-        rows = min(step, n - start)
-        data = stream.read(rows * d * dtype.itemsize)
-        if len(data) < rows * d * dtype.itemsize:
-            raise ArtifactIncomplete(f"{path} is truncated")
-        yield np.frombuffer(data, dtype).reshape(rows, d)
-
-
-def _names(found: dict[str, tuple[int, ...]]) -> str:
-    return ", ".join(f"'{name}' {list(shape)}" for name, shape in found.items()) or "no arrays"
+    if header.nbytes == 0:
+        raise SchemaMismatch(f"{path} has shape {header.shape}: there is nothing in it")
+    order = "F" if header.fortran else "C"
+    # Copy on write: torch wants writable memory, and nobody writes.
+    return np.memmap(file, header.dtype, "c", file.tell(), header.shape, order)  # type: ignore[call-overload]

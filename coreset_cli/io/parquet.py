@@ -11,18 +11,23 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from coreset_cli.errors import ArtifactIncomplete, InvalidParameter, SchemaMismatch
+from coreset_cli.io.access import read_errors
 from coreset_cli.io.atomic import whole_file
 from coreset_cli.io.matrix import BLOCK_BYTES, Matrix, spool
 
 __all__ = [
     "open_arrow",
     "open_parquet",
+    "parquet_file",
     "read_column",
+    "read_rows",
     "read_schema",
+    "read_table",
     "readable",
     "scalar_names",
     "vector_column",
     "vectors_of",
+    "whole_column",
     "write_batches",
     "write_parquet",
 ]
@@ -34,10 +39,13 @@ ROW_GROUP_BYTES = 48 << 20
 def readable(path: Path | str) -> Iterator[None]:
     """Translate Arrow's words for a broken file."""
     try:
-        yield
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise ArtifactIncomplete(f"{path} is truncated or damaged ({reason})") from error
+        with read_errors(path):
+            yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise ArtifactIncomplete(
+            f"{path} is truncated or damaged ({reason}); write it again"
+        ) from error
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -52,7 +60,21 @@ def read_schema(path: Path) -> pa.Schema:
 
 def scalar_names(schema: pa.Schema) -> list[str]:
     """Columns that hold one value a row."""
-    return [field.name for field in schema if not pa.types.is_nested(field.type)]
+    return [
+        field.name
+        for field in schema
+        if not pa.types.is_nested(field.type) and not _is_vector(field.type)
+    ]
+
+
+def read_rows(path: Path) -> int:
+    """Number of rows of a Parquet file.
+
+    Raises:
+        ArtifactIncomplete: empty, truncated or damaged.
+    """
+    with readable(path):
+        return pq.read_metadata(path).num_rows
 
 
 def vector_column(schema: pa.Schema, column: str | None, name: str) -> str:
@@ -96,7 +118,7 @@ def open_parquet(paths: Sequence[Path], column: str | None) -> list[Matrix]:
     matrices = []
     for path in paths:
         with readable(path):
-            file = pq.ParquetFile(path)
+            file = parquet_file(path)
         name = vector_column(file.schema_arrow, column, str(path))
         matrices.append(spool(str(path), _parquet_blocks(file, name, path)))
     return matrices
@@ -142,11 +164,41 @@ def read_column(paths: Iterable[Path], column: str) -> pa.ChunkedArray:
         if column not in schema.names:
             raise SchemaMismatch(f"{path} has no column '{column}', the other files have")
         with readable(path):
-            chunks += pq.read_table(path, columns=[column]).column(0).chunks
+            chunks += parquet_file(path).read(columns=[column]).column(column).chunks
     try:
         return pa.chunked_array(chunks)
     except pa.ArrowInvalid as error:
         raise SchemaMismatch(f"column '{column}' has other types in other files") from error
+
+
+def whole_column(column: pa.ChunkedArray | pa.Array, name: str) -> pa.Array:
+    """One array of a column: dictionaries decoded, texts as `large_string`, which has no limit.
+
+    Args:
+        column: one value a row.
+        name: file and column, for messages.
+
+    Raises:
+        ArtifactIncomplete: texts that are no UTF-8.
+    """
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    is_text = pa.types.is_string(kind) or pa.types.is_string_view(kind)
+    with readable(name):
+        if kind != column.type or is_text:
+            column = column.cast(pa.large_string() if is_text else kind)
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        whole.validate(full=True)
+    return whole
+
+
+def read_table(path: Path) -> pa.Table:
+    """A whole Parquet file, in memory.
+
+    Raises:
+        ArtifactIncomplete: truncated or damaged.
+    """
+    with readable(path):
+        return parquet_file(path).read()
 
 
 def write_parquet(path: Path, table: pa.Table, vectors: Sequence[str] = ()) -> None:
@@ -204,7 +256,14 @@ def _is_blob(kind: pa.DataType) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
+def parquet_file(path: Path) -> pq.ParquetFile:
+    """A file read through a small buffer: without it, whole column chunks come into memory."""
+    return pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+
+
 def _is_vector(kind: pa.DataType) -> bool:
+    if isinstance(kind, pa.BaseExtensionType):  # a tensor of fixed shape
+        kind = kind.storage_type
     if not (
         pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     ):
@@ -213,13 +272,22 @@ def _is_vector(kind: pa.DataType) -> bool:
 
 
 def _parquet_blocks(file: pq.ParquetFile, column: str, path: Path) -> Iterator[NDArray[np.generic]]:
-    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-    row_bytes = max(1, sum(g.total_byte_size for g in groups) // max(1, file.metadata.num_rows))
     first = 0
     with readable(path):
-        for batch in file.iter_batches(max(1, BLOCK_BYTES // row_bytes), columns=[column]):
-            yield vectors_of(batch.column(0), first, str(path))
+        for batch in file.iter_batches(_batch_rows(file, column), columns=[column]):
+            if batch.num_rows:
+                yield vectors_of(batch.column(column), first, str(path))
             first += batch.num_rows
+
+
+def _batch_rows(file: pq.ParquetFile, column: str) -> int:
+    """Rows of a block, from the number of values in the column: 8 bytes each at most."""
+    meta = file.metadata
+    paths = [meta.schema.column(leaf).path for leaf in range(meta.num_columns)]
+    leaf = next(i for i, path in enumerate(paths) if path.startswith(f"{column}."))
+    groups = range(meta.num_row_groups)
+    values = sum(meta.row_group(group).column(leaf).num_values for group in groups)
+    return max(1, BLOCK_BYTES // (8 * max(1, values // max(1, meta.num_rows))))
 
 
 def vectors_of(array: pa.Array, first: int, name: str) -> NDArray[np.generic]:
@@ -233,6 +301,8 @@ def vectors_of(array: pa.Array, first: int, name: str) -> NDArray[np.generic]:
     Raises:
         SchemaMismatch: a null row, a null value, or rows of several lengths.
     """
+    if isinstance(array, pa.ExtensionArray):  # a tensor of fixed shape
+        array = array.storage
     if array.null_count:
         row = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
         raise SchemaMismatch(f"{name}: row {first + row} has no vector (null); drop the row")

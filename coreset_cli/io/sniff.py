@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from coreset_cli.errors import ArtifactIncomplete, FileMissing, SchemaMismatch
+from coreset_cli.errors import ArtifactIncomplete, SchemaMismatch
+from coreset_cli.io.access import read_errors
 
-__all__ = ["file_kind", "kind_of_bytes"]
+__all__ = ["file_kind", "first_bytes", "kind_of_bytes"]
 
 _MAGIC = {
     b"\x93NUMPY": "npy",
@@ -33,6 +34,20 @@ def kind_of_bytes(start: bytes) -> str | None:
     return None
 
 
+def first_bytes(path: Path) -> bytes:
+    """The first bytes of a file, enough to know its kind.
+
+    Raises:
+        FileMissing: no such file, or it cannot be read.
+        ArtifactIncomplete: empty.
+    """
+    with read_errors(path), path.open("rb") as file:
+        start = file.read(16)
+    if not start:
+        raise ArtifactIncomplete(f"{path} is empty; write it again")
+    return start
+
+
 def file_kind(path: Path) -> str:
     """The kind of a file of vectors, from its content, checked against its suffix.
 
@@ -41,15 +56,7 @@ def file_kind(path: Path) -> str:
         ArtifactIncomplete: empty.
         SchemaMismatch: of no known kind, or of another kind than its suffix says.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except FileNotFoundError as error:
-        raise FileMissing(f"no such file: {path}") from error
-    except OSError as error:
-        raise FileMissing(f"cannot read {path}: {error.strerror}") from error
-    if not start:
-        raise ArtifactIncomplete(f"{path} is empty")
+    start = first_bytes(path)
     kind = kind_of_bytes(start)
     said = _SUFFIX.get(path.suffix.lower())
     if kind is None:
