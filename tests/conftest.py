@@ -52,7 +52,8 @@ class Result:
 
     @property
     def rows(self) -> list[int]:
-        """Stdout as row numbers, one a line."""
+        """Stdout as row numbers, one a line; only a run that went well has any."""
+        assert self.code == 0, self.err
         return [int(line) for line in self.out.splitlines()]
 
     @property

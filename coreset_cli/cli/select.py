@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from coreset_cli.cli import options, report
+from coreset_cli.errors import InvalidParameter
 
 __all__ = ["select"]
 
@@ -76,6 +77,8 @@ def select(
         device=device,
         max_memory=memory_limit(max_memory),
     )
+    if output is None and form is not None:
+        raise InvalidParameter(f"--format {form} is for a file; name it with --output")
     target = None if output is None else command.Target.of(output, form, force=force)
     if dry_run:
         plan = command.plan(request)
