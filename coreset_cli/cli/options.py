@@ -38,7 +38,7 @@ def _methods(incomplete: str) -> list[str]:
     """Names of methods for the shell to complete; the folder is listed, nothing is imported."""
     from coreset_cli.commands.register import method_names
 
-    return [name for name in method_names() if name.startswith(incomplete.replace("_", "-"))]
+    return [name for name in method_names() if name.startswith(incomplete)]
 
 
 Method = Annotated[
