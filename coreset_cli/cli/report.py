@@ -17,6 +17,9 @@ __all__ = ["Watcher", "error", "note", "warn", "write_out"]
 LINE_SECONDS = 30.0
 """Time between two lines of progress where stderr is no terminal."""
 
+BAR_WIDTH = 24
+"""Leaves room for a billion rows out of a billion on 80 columns."""
+
 
 def write_out(lines: Iterable[str]) -> None:
     """Write data to stdout; a reader that has seen enough is no failure.
@@ -69,10 +72,12 @@ class Watcher:
 
     Args:
         quiet: show nothing.
+        every: seconds between two lines where stderr is no terminal.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, every: float = LINE_SECONDS) -> None:
         self.quiet = quiet
+        self.every = every
         self._bar: Progress | None = None
         self._task: TaskID
         self._stage = ""
@@ -88,10 +93,10 @@ class Watcher:
             self._bar.update(self._task, completed=done, total=total)
             return
         now = time.monotonic()
-        if now - self._said >= LINE_SECONDS:
+        if now - self._said >= self.every:
             self._said = now
-            left = (now - self._since) * (total - done) / max(done, 1)
-            note(f"{stage}: {done} of {total}, about {left:.0f} s left")
+            left = f", {_left(now - self._since, done, total)}" if done else ""
+            note(f"{stage}: {done:,} of {total:,}{left}")
 
     @contextmanager
     def shown(self) -> Iterator["Watcher"]:
@@ -105,7 +110,7 @@ class Watcher:
 
     def _begin(self, stage: str, total: int) -> None:
         self._stage = stage
-        self._since = self._said = time.monotonic()
+        self._since = time.monotonic()
         if sys.stderr is None or not sys.stderr.isatty():
             return
         from rich.console import Console
@@ -114,9 +119,10 @@ class Watcher:
         if self._bar is None:
             self._bar = Progress(
                 TextColumn("{task.description:<10}"),
-                BarColumn(),
+                BarColumn(BAR_WIDTH),
                 TextColumn("{task.completed:,}/{task.total:,}"),
                 TimeRemainingColumn(),
+                TextColumn("left"),
                 console=Console(stderr=True),
                 transient=True,
             )
@@ -124,3 +130,13 @@ class Watcher:
         else:
             self._bar.remove_task(self._task)
         self._task = self._bar.add_task(stage, total=total)
+
+
+def _left(seconds: float, done: int, total: int) -> str:
+    """How long the rest will take at the pace so far: `about 40 s left`, `3 min`, `2 h 5 min`."""
+    left = seconds * (total - done) / done
+    minutes = round(left / 60)
+    if minutes < 2:
+        return f"about {left:.0f} s left"
+    hours = f"{minutes // 60} h " if minutes >= 60 else ""
+    return f"about {hours}{minutes % 60} min left"

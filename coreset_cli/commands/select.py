@@ -102,6 +102,7 @@ def select(request: Request, watch: Watch) -> Selection:
         classes=data.labels,
         progress=lambda done, total: watch("selecting", done, total),
     )
+    watch("selecting", 0, k)
     picks = choose(selector, inputs, k, Rng(request.seed))
     ids = data.ids.take(picks.rows)
     warnings = (*data.warnings, *zero_warning(data, found), *picks.notes)
