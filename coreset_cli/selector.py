@@ -2,7 +2,7 @@
 
 A method is a frozen dataclass of hyperparameters with one function: `select` (a `Selector`) or
 `score` (a `Score`). It sees rows and opaque keys, never ids, files or classes' quotas. `choose` is
-the one door through which selectors run, so no method checks a budget or a NaN.
+the one door through which selectors run, so no method checks a budget.
 """
 
 from collections.abc import Callable
@@ -179,6 +179,9 @@ class Score(_Described, Protocol):
 def choose(selector: Selector, data: Inputs, k: int, rng: Rng) -> Picks:
     """Run a selector: what it needs and the budget are checked before, its picks after.
 
+    Values are not looked at: vectors are finite because `select` scans them, and refuses NaN and
+    Inf by file and row, before it comes here. Whoever calls this elsewhere must do the same.
+
     Args:
         selector: a method, or a composition of methods.
         data: what it may read.
@@ -196,6 +199,7 @@ def choose(selector: Selector, data: Inputs, k: int, rng: Rng) -> Picks:
     for field in sorted(selector.needs):
         getattr(data, field)
     picks = selector.select(data, k, rng)
-    if len(np.unique(picks.rows)) != k or len(picks.rows) != k:
+    rows = np.unique(picks.rows)
+    if len(picks.rows) != k or len(rows) != k or rows[0] < 0 or rows[-1] >= data.n:
         raise AssertionError(f"{selector} broke its contract: {k} distinct rows were asked for")
     return picks

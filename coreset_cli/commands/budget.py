@@ -1,7 +1,7 @@
 """How many rows a user asked for."""
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 from coreset_cli.errors import InfeasibleBudget, InvalidParameter
 
@@ -28,8 +28,9 @@ class Budget:
         """
         if self.count is None:
             assert self.ratio is not None
-            share = (self.ratio * n).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-            return max(1, int(share))
+            exact = Context(prec=len(self.ratio.as_tuple().digits) + len(str(n)))
+            share = exact.multiply(self.ratio, Decimal(n))
+            return max(1, int(share.quantize(Decimal(1), ROUND_HALF_UP, exact)))
         if self.count > n:
             raise InfeasibleBudget(f"--count {self.count} is more than the {n} rows of the input")
         return self.count

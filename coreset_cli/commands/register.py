@@ -22,8 +22,8 @@ _FOLDER = Path(__file__).parent.parent / "methods"
 
 def method_names() -> list[str]:
     """All names, sorted, from the file names; nothing is imported."""
-    files = _FOLDER.glob("*.py")
-    return sorted(f.stem.replace("_", "-") for f in files if f.stem != "__init__")
+    names = (file.stem for file in _FOLDER.glob("*.py"))
+    return sorted(n.replace("_", "-") for n in names if n.isidentifier() and n[0] != "_")
 
 
 def canonical_name(name: str) -> str:

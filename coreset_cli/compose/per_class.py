@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coreset_cli.kernels.apportion import equal_turns, raised_quotas, webster_turns
+from coreset_cli.kernels.apportion import equal_turns, first_turns, raised_quotas, webster_turns
+from coreset_cli.kernels.groups import members
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Field, Inputs, Picks, Selector, choose, needs
 
@@ -47,20 +48,21 @@ class PerClass:
         """Pick k rows, each class's own list in its turns."""
         sizes = data.labels.counts()
         turns, notes = self._turns(sizes, k)
-        quotas = np.bincount(turns, minlength=len(sizes))
+        rows_of = members(data.labels.codes, len(sizes))
+        places_of = members(turns, len(sizes))
+        found: list[_Part] = []
         done = 0
-        found: dict[int, tuple[NDArray[np.int64], Picks]] = {}
-        for group in np.flatnonzero(quotas).tolist():
-            members = np.flatnonzero(data.labels.codes == group)
-            before = done
+        for rows, places in zip(rows_of, places_of, strict=True):
+            if not len(places):
+                continue
 
-            def progress(step: int, total: int, before: int = before) -> None:
-                data.progress(before + step, k)
+            def progress(step: int, total: int, done: int = done) -> None:
+                data.progress(done + step, k)
 
-            inside = choose(self.method, data.subset(members, progress), int(quotas[group]), rng)
-            found[group] = (members, inside)
-            done += int(quotas[group])
-        return _merged(found, turns, notes)
+            inside = choose(self.method, data.subset(rows, progress), len(places), rng)
+            found.append(_Part(rows[inside.rows], places, inside))
+            done += len(places)
+        return _merged(found, k, notes)
 
     def passes(self, n: int, k: int) -> float:
         """As the method inside, for one class of the average size: each class is read alone."""
@@ -72,40 +74,42 @@ class PerClass:
         if self.least == 0:
             return turns, ()
         raised = raised_quotas(np.bincount(turns, minlength=len(sizes)), sizes, self.least)
-        if raised is None:
-            return turns, (
-                f"{k} rows are fewer than {self.least} for each of {len(sizes)} classes; "
-                "--min-per-class is not met",
-            )
-        return webster_turns(sizes, int(sizes.sum()))[_first_of(sizes, raised)], ()
+        if raised is not None:
+            return first_turns(share(sizes, int(sizes.sum())), raised), ()
+        return turns, (
+            f"{k} rows are fewer than {self.least} for each of {np.count_nonzero(sizes)} classes; "
+            "--min-per-class is not met",
+        )
 
 
-def _first_of(sizes: NDArray[np.int64], quotas: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of all turns are among the first `quotas` of their class."""
-    turns = webster_turns(sizes, int(sizes.sum()))
-    seen = np.zeros(len(turns), np.int64)
-    for group, quota in enumerate(quotas):
-        mine = np.flatnonzero(turns == group)
-        seen[mine] = np.arange(len(mine)) < quota
-    return seen.astype(bool)
+@dataclass(frozen=True)
+class _Part:
+    """What one class gives: its rows, their places among all picks, and the rest."""
+
+    rows: NDArray[np.int64]
+    places: NDArray[np.int64]
+    picks: Picks
 
 
-def _merged(
-    found: dict[int, tuple[NDArray[np.int64], Picks]],
-    turns: NDArray[np.int64],
-    notes: tuple[str, ...],
-) -> Picks:
-    rows = np.empty(len(turns), np.int64)
-    scores = np.empty(len(turns)) if all(p.scores is not None for _, p in found.values()) else None
-    weights = (
-        np.empty(len(turns)) if all(p.weights is not None for _, p in found.values()) else None
+def _merged(parts: list[_Part], k: int, notes: tuple[str, ...]) -> Picks:
+    rows = np.empty(k, np.int64)
+    for part in parts:
+        rows[part.places] = part.rows
+        notes += part.picks.notes
+    return Picks(
+        rows=rows,
+        scores=_placed(parts, k, [part.picks.scores for part in parts]),
+        weights=_placed(parts, k, [part.picks.weights for part in parts]),
+        notes=tuple(dict.fromkeys(notes)),
     )
-    for group, (members, picks) in found.items():
-        mine = np.flatnonzero(turns == group)
-        rows[mine] = members[picks.rows]
-        if scores is not None:
-            scores[mine] = picks.scores
-        if weights is not None:
-            weights[mine] = picks.weights
-        notes += picks.notes
-    return Picks(rows=rows, scores=scores, weights=weights, notes=tuple(dict.fromkeys(notes)))
+
+
+def _placed(
+    parts: list[_Part], k: int, values: list[NDArray[np.float64] | None]
+) -> NDArray[np.float64] | None:
+    placed = np.empty(k)
+    for part, mine in zip(parts, values, strict=True):
+        if mine is None:
+            return None
+        placed[part.places] = mine
+    return placed

@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["equal_turns", "raised_quotas", "webster_turns"]
+from coreset_cli.kernels.groups import members
+
+__all__ = ["equal_turns", "first_turns", "raised_quotas", "webster_turns"]
 
 
 def webster_turns(sizes: NDArray[np.int64], k: int) -> NDArray[np.int64]:
@@ -41,6 +43,19 @@ def equal_turns(sizes: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     group = np.repeat(np.arange(len(sizes)), sizes)
     turn = np.concatenate([np.arange(m) for m in sizes])
     return group[np.lexsort((group, turn))][:k]
+
+
+def first_turns(turns: NDArray[np.int64], quotas: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The turns of each group up to its quota, in the order of all turns.
+
+    Args:
+        turns: [n] group of each turn, until no group has rows left.
+        quotas: [g] turns each group keeps.
+    """
+    kept = [
+        places[:quota] for places, quota in zip(members(turns, len(quotas)), quotas, strict=True)
+    ]
+    return turns[np.sort(np.concatenate(kept))]
 
 
 def raised_quotas(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,10 +10,19 @@ from torch import Tensor
 from coreset_cli.kernels.distance import distances_to
 from coreset_cli.kernels.points import TIE, Points
 
-__all__ = ["GeometricMedian", "coordinate_median", "geometric_median", "mean"]
+__all__ = ["NOT_CONVERGED", "GeometricMedian", "coordinate_median", "geometric_median", "mean"]
 
 START_ROWS = 4096
 """Rows, chosen by id hash, whose coordinate-wise median starts the geometric median."""
+
+NOT_CONVERGED = "the geometric median did not converge; it is the best point found"
+"""What to tell the user where `converged` is false."""
+
+COLUMN_BYTES = 32 << 20
+"""Bytes of whole columns that a coordinate-wise median holds at once."""
+
+NEAR = 1e-12
+"""A point this close to an iterate, relative to the scale of the data, touches it."""
 
 
 def mean(points: Points) -> Float[Tensor, " d"]:
@@ -23,14 +33,19 @@ def mean(points: Points) -> Float[Tensor, " d"]:
 def coordinate_median(points: Points) -> Float[Tensor, " d"]:
     """Median of each coordinate; the mean of the middle two where n is even.
 
-    Reads the points once for every so many coordinates that fit into 64 MB.
+    Reads the points once for every so many coordinates as fit into 32 MB, at least one.
     """
-    width = max(1, min(points.d, (64 << 20) // (8 * points.n)))
-    parts = []
+    width = max(1, min(points.d, COLUMN_BYTES // (8 * points.n)))
+    middle = [(points.n - 1) // 2, points.n // 2]
+    medians = np.empty(points.d)
     for first in range(0, points.d, width):
-        columns = torch.cat([block[:, first : first + width] for _, block in points.blocks()])
-        parts.append(_median(columns))
-    return torch.cat(parts)
+        wanted = slice(first, min(first + width, points.d))
+        columns = np.empty((len(medians[wanted]), points.n))
+        for start, block in points.blocks():
+            columns[:, start : start + len(block)] = block[:, wanted].T.cpu().numpy()
+        columns.partition(middle, axis=1)
+        medians[wanted] = columns[:, middle].mean(axis=1)
+    return torch.from_numpy(medians).to(points.device)
 
 
 @dataclass(frozen=True)
@@ -40,12 +55,14 @@ class GeometricMedian:
     Args:
         point: [d] the median.
         objective: mean distance of the points to it.
+        scale: median distance of the points to the start; what rounding is measured by.
         iterations: steps taken.
         converged: the last step was below the tolerance, or the point is provably the median.
     """
 
     point: Float[Tensor, " d"]
     objective: float
+    scale: float
     iterations: int
     converged: bool
 
@@ -72,51 +89,51 @@ def geometric_median(
         tolerance: step, relative to the median distance to the start, at which to stop.
         max_iterations: steps at most.
     """
-    centre = _start(points) if start is None else start.to(points.device).double()
-    distance = distances_to(points, centre)
-    scale = float(_median(distance.unsqueeze(1)))
-    near = 1e-12 * scale
+    centre = _robust_start(points) if start is None else start.to(points.device).double()
+    scale = float(np.median(distances_to(points, centre).cpu().numpy()))
     iterations, converged = 0, False
     while iterations < max_iterations and not converged:
         iterations += 1
-        here = distance <= near
-        touching = int(here.sum())
-        if touching == points.n:
+        pull, weight, touching = _forces(points, centre, near=NEAR * scale)
+        strength = float(pull.norm())
+        if strength <= touching:
             converged = True
-            break
-        weight = torch.where(here, 0.0, 1.0 / torch.where(here, 1.0, distance))
-        pulled = _weighted_sum(points, weight)
-        total = weight.sum()
-        moved = pulled / total
-        if touching:
-            pull = float((pulled - total * centre).norm())
-            if pull <= touching:
-                converged = True
-                break
-            share = touching / pull
-            moved = (1 - share) * moved + share * centre
-        step = float((moved - centre).norm())
-        centre = moved
-        distance = distances_to(points, centre)
-        converged = step <= tolerance * scale
-    nearest = points.rows(torch.tensor([points.best(-distance, TIE * scale)]))[0]
+        else:
+            step = (1 - touching / strength) / weight * pull
+            centre = centre + step
+            converged = float(step.norm()) <= tolerance * scale
+    distance = distances_to(points, centre)
+    rounding = TIE * (scale + float(centre.norm()))
+    nearest = points.rows(torch.tensor([points.best(-distance, rounding)]))[0]
     at_nearest = distances_to(points, nearest)
-    if at_nearest.sum() <= distance.sum():
+    if float(at_nearest.sum()) <= float(distance.sum()) * (1 + TIE):
         centre, distance = nearest, at_nearest
-    return GeometricMedian(centre, float(distance.mean()), iterations, converged)
+    return GeometricMedian(centre, float(distance.mean()), scale, iterations, converged)
 
 
-def _start(points: Points) -> Float[Tensor, " d"]:
-    order = points.key.hash.argsort(kind="stable")[:START_ROWS]
-    order.sort()
-    return _median(points.rows(torch.from_numpy(order)))
+def _robust_start(points: Points) -> Float[Tensor, " d"]:
+    by_hash = np.lexsort((points.key.rank, points.key.hash))
+    return coordinate_median(points.subset(np.sort(by_hash[:START_ROWS])))
 
 
-def _median(values: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
-    ordered = values.sort(0).values
-    n = len(ordered)
-    return (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+def _forces(
+    points: Points, centre: Float[Tensor, " d"], *, near: float
+) -> tuple[Float[Tensor, " d"], float, int]:
+    """What pulls at a centre: one unit vector towards each point that does not touch it.
 
+    Returns:
+        The sum of the unit vectors, the sum of 1/distance, and how many points touch.
+    """
+    touching = 0
 
-def _weighted_sum(points: Points, weight: Float[Tensor, " n"]) -> Float[Tensor, " d"]:
-    return points.total(lambda start, block: weight[start : start + len(block)] @ block)
+    def forces(start: int, block: Float[Tensor, "b d"]) -> Float[Tensor, " e"]:
+        nonlocal touching
+        away = block - centre
+        distance = away.norm(dim=1)
+        here = distance <= near
+        touching += int(here.sum())
+        weight = torch.where(here, 0.0, 1 / distance)
+        return torch.cat([weight @ away, weight.sum().unsqueeze(0)])
+
+    summed = points.total(forces)
+    return summed[:-1], float(summed[-1]), touching

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coreset_cli.kernels.distance import squared_distances, squared_norms
+from coreset_cli.kernels.distance import distances_to, squared_norms
 from coreset_cli.kernels.points import TIE, Points
 
 __all__ = ["farthest_first"]
@@ -35,21 +35,19 @@ def farthest_first(
         The rows in the order picked, and the distance of each to the picks before it (∞ for the
         first).
     """
-    norms = squared_norms(points)
-    nearest = torch.full((points.n,), torch.inf, dtype=torch.float64, device=points.device)
+    norms = squared_norms(points).sqrt()
+    nearest = torch.full_like(norms, torch.inf)
     picks: list[int] = []
     radii: list[float] = []
     row = first
-    for step in range(k):
+    while True:
         picks.append(row)
-        radii.append(float(nearest[row]) ** 0.5)
-        progress(step + 1, k)
-        if step + 1 == k:
-            break
+        radii.append(float(nearest[row]))
+        progress(len(picks), k)
+        if len(picks) == k:
+            return picks, torch.tensor(radii, dtype=torch.float64)
         point = points.rows(torch.tensor([row]))[0]
-        squared = squared_distances(points, norms, point)
-        nearest = torch.minimum(nearest, squared)
+        nearest = torch.minimum(nearest, distances_to(points, point))
         nearest[row] = -torch.inf
         top = int(nearest.argmax())
-        row = points.best(nearest, float(TIE * (norms[top] + norms[row])))
-    return picks, torch.tensor(radii, dtype=torch.float64)
+        row = points.best(nearest, float(TIE * (norms[top] + nearest[top])))

@@ -11,10 +11,13 @@ from torch import Tensor
 from coreset_cli.kernels.distance import squared_norms
 from coreset_cli.kernels.points import TIE, Points
 
-__all__ = ["Matcher", "Rule", "unit"]
+__all__ = ["NO_DIRECTION", "Matcher", "Rule", "direction"]
 
 Rule = Literal["dot", "l2"]
 """Which point is next: the largest ⟨θ, x⟩, or the least ‖x − θ‖."""
+
+NO_DIRECTION = "the centre of the rows is the zero vector: cosine has no direction to match"
+"""What to tell the user where `direction` is zero."""
 
 REFRESH = 1000
 """Picks after which the running scores are computed anew from θ."""
@@ -41,37 +44,53 @@ class Matcher:
     rule: Rule
 
     def pick(self, points: Points, k: int, progress: Callable[[int, int], None]) -> list[int]:
-        """Rows of k distinct points in the order picked.
+        """Rows of k distinct points in the order picked; near ties go to the smaller id.
 
-        Two points are equidistant from their mean, so a pool of two under `l2` whose target is
-        that mean is taken in order of id: the tie is real, and near ties go to the smaller id.
+        Two points are equidistant from their mean, so a pool of two is taken in order of id under
+        `l2`: what is near is judged by the numbers that were added up, however far outside they
+        lie.
         """
-        norms = squared_norms(points)
+        squares = squared_norms(points)
+        norms = squares.sqrt()
 
         def products(vector: Float[Tensor, " d"]) -> Float[Tensor, " n"]:
             return points.each(lambda block: block @ vector)
 
         pull = products(self.target)
         running = products(self.theta)
-        taken = torch.zeros(points.n, dtype=torch.bool, device=points.device)
+        reach = float(self.target.norm())
         picks: list[int] = []
-        for step in range(k):
-            value = 2 * running - norms if self.rule == "l2" else running
-            value = value.masked_fill(taken, -torch.inf)
-            reach = norms[int(value.argmax())].sqrt()
-            row = points.best(value, float(TIE * reach * (reach + self.theta.norm())))
-            taken[row] = True
+        for step in range(1, k + 1):
+            summed = max(reach, float(self.theta.norm()))
+            if self.rule == "l2":
+                value, rounding = 2 * running - squares, TIE * norms * (norms + summed)
+            else:
+                value, rounding = running, TIE * norms * summed
+            row = points.best(value, rounding + rounding[int(value.argmax())])
             picks.append(row)
+            progress(step, k)
             point = points.rows(torch.tensor([row]))[0]
             self.theta = self.theta + self.target - point
-            if step + 1 < k:
-                fresh = (step + 1) % REFRESH == 0
-                running = products(self.theta) if fresh else running + pull - products(point)
-            progress(step + 1, k)
+            if step == k:
+                break
+            if step % REFRESH:
+                running += pull
+                running -= products(point)
+                running[row] = -torch.inf
+                reach = max(reach, float(norms[row]))
+            else:
+                running = products(self.theta)
+                running[picks] = -torch.inf
+                reach = float(self.target.norm())
         return picks
 
 
-def unit(vector: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-    """The vector at length 1; the zero vector stays zero."""
-    norm = vector.norm()
-    return vector / norm if norm > 0 else vector
+def direction(vector: Float[Tensor, " d"], reach: float) -> Float[Tensor, " d"]:
+    """The vector at length 1; zero where it is no longer than rounding, and has no direction.
+
+    Args:
+        vector: a centre of points.
+        reach: the usual length of the points.
+    """
+    norm = float(vector.norm())
+    return vector / norm if norm > TIE * reach else torch.zeros_like(vector)

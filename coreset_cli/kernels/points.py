@@ -23,6 +23,9 @@ __all__ = ["TIE", "Points"]
 BLOCK_BYTES = 4 << 20
 """Bytes of a block in float64: it is converted and used while it is in the cache."""
 
+KEPT_BYTES = 64 << 20
+"""Bytes of float64 values that may be kept from one pass to the next."""
+
 TIE = 2.0**-40
 """Values closer than this, relative to the terms they were summed from, count as equal."""
 
@@ -61,22 +64,27 @@ class Points:
         return torch.from_numpy(self.key.rank).to(self.device)
 
     def blocks(self) -> Iterator[tuple[int, Float[Tensor, "b d"]]]:
-        """First row and float64 values of each block, in order."""
+        """First row and float64 values of each block, in order; values live until the next block.
+
+        Where all rows are few, their float64 values are kept from the first call on.
+        """
         step = max(1, BLOCK_BYTES // (8 * self.d))
+        if self._kept is not None:
+            for start in range(0, self.n, step):
+                yield start, self._kept[start : start + step]
+            return
+        buffer = self._empty(min(step, self.n))
         for start in range(0, self.n, step):
             stop = min(start + step, self.n)
-            if self._rows is None:
-                block = self._matrix.read(start, stop)
-            else:
-                block = self._matrix.take(self._rows[start:stop])
-            yield start, self._float64(block)
+            yield start, self._fill(buffer[: stop - start], self._stored(start, stop))
 
     def rows(self, index: Int64[Tensor, " m"]) -> Float[Tensor, "m d"]:
         """Float64 values of some rows."""
+        if self._kept is not None:
+            return self._kept[index.to(self.device)]
         wanted = index.cpu().numpy()
-        return self._float64(
-            self._matrix.take(wanted if self._rows is None else self._rows[wanted])
-        )
+        stored = self._matrix.take(wanted if self._rows is None else self._rows[wanted])
+        return self._fill(self._empty(len(wanted)), stored)
 
     def subset(self, index: NDArray[np.int64]) -> "Points":
         """Some rows, as points of their own."""
@@ -106,9 +114,9 @@ class Points:
             whole = whole + piece
         return whole
 
-    def best(self, values: Float[Tensor, " n"], slack: float = 0.0) -> int:
-        """Row of the largest value; among values within `slack` of it, the smallest id."""
-        ties = (values >= values.max() - slack).nonzero().squeeze(1)
+    def best(self, values: Float[Tensor, " n"], slack: Float[Tensor, "*n"] | float = 0.0) -> int:
+        """Row of the largest value; among values within their `slack` of it, the smallest id."""
+        ties = (values + slack >= values.max()).nonzero().squeeze(1)
         return int(ties[self.rank[ties].argmin()])
 
     def ascending(self, values: Float[Tensor, " n"]) -> Int64[Tensor, " n"]:
@@ -116,10 +124,28 @@ class Points:
         by_rank = torch.argsort(self.rank)
         return by_rank[torch.argsort(values[by_rank].float(), stable=True)]
 
-    def _float64(self, block: NDArray[np.generic]) -> Float[Tensor, "b d"]:
-        single = torch.from_numpy(block.astype(np.float32, copy=False))
-        double = single.to(self.device).double()
-        if not self._scaled:
-            return double
-        norms = double.norm(dim=1, keepdim=True)
-        return double / torch.where(norms > 0, norms, 1.0)
+    @cached_property
+    def _kept(self) -> Float[Tensor, "n d"] | None:
+        if 8 * self.n * self.d > KEPT_BYTES:
+            return None
+        return self._fill(self._empty(self.n), self._stored(0, self.n))
+
+    def _empty(self, rows: int) -> Float[Tensor, "b d"]:
+        return torch.empty(rows, self.d, dtype=torch.float64, device=self.device)
+
+    def _stored(self, start: int, stop: int) -> NDArray[np.generic]:
+        if self._rows is None:
+            return self._matrix.read(start, stop)
+        return self._matrix.take(self._rows[start:stop])
+
+    def _fill(
+        self, target: Float[Tensor, "b d"], stored: NDArray[np.generic]
+    ) -> Float[Tensor, "b d"]:
+        """Write stored values, rounded to float32 where they are wider, into a float64 tensor."""
+        if stored.dtype not in (np.float16, np.float32):
+            stored = stored.astype(np.float32)
+        target.copy_(torch.from_numpy(stored))
+        if self._scaled:
+            norms = target.norm(dim=1, keepdim=True)
+            target /= torch.where(norms > 0, norms, 1.0)
+        return target

@@ -1,5 +1,6 @@
 """How far each row lies from the centre of its class."""
 
+import logging
 from typing import Literal
 
 import numpy as np
@@ -8,8 +9,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coreset_cli.kernels.centre import coordinate_median, geometric_median, mean
+from coreset_cli.kernels.centre import NOT_CONVERGED, coordinate_median, geometric_median, mean
 from coreset_cli.kernels.distance import separations
+from coreset_cli.kernels.groups import members
 from coreset_cli.kernels.points import Points
 
 __all__ = ["PASSES", "Centre", "centre_distances"]
@@ -20,11 +22,17 @@ Centre = Literal["mean", "median", "gm"]
 PASSES = {"mean": 1.0, "median": 2.0, "gm": 20.0}
 """Reads of the points that a centre usually takes; for estimates."""
 
-_CENTRES = {
-    "mean": mean,
-    "median": coordinate_median,
-    "gm": lambda points: geometric_median(points).point,
-}
+_LOG = logging.getLogger(__name__)
+
+
+def _geometric_median(points: Points) -> Float[Tensor, " d"]:
+    found = geometric_median(points)
+    if not found.converged:
+        _LOG.warning(NOT_CONVERGED)
+    return found.point
+
+
+_CENTRES = {"mean": mean, "median": coordinate_median, "gm": _geometric_median}
 
 
 def centre_distances(
@@ -40,8 +48,7 @@ def centre_distances(
     if codes is None:
         return separations(points, _CENTRES[centre](points))
     distances = torch.empty(points.n, dtype=torch.float64, device=points.device)
-    for group in np.unique(codes):
-        members = np.flatnonzero(codes == group)
-        cloud = points.subset(members)
-        distances[torch.from_numpy(members)] = separations(cloud, _CENTRES[centre](cloud))
+    for rows in filter(len, members(codes, int(codes.max()) + 1)):
+        cloud = points.subset(rows)
+        distances[torch.from_numpy(rows)] = separations(cloud, _CENTRES[centre](cloud))
     return distances

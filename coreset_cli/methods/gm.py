@@ -18,15 +18,16 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.kernels.apportion import webster_turns
-from coreset_cli.kernels.centre import geometric_median, mean
-from coreset_cli.kernels.matching import Matcher, unit
+from coreset_cli.kernels.centre import NOT_CONVERGED, geometric_median, mean
+from coreset_cli.kernels.matching import NO_DIRECTION, Matcher, direction
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Inputs, Picks, needs
+from coreset_cli.selector import Field, Inputs, Picks, needs
 
 __all__ = ["Gm"]
 
@@ -44,7 +45,7 @@ class Gm:
             much, and prefixes are not smaller selections.
     """
 
-    needs: ClassVar = needs("embeddings")
+    needs: ClassVar[frozenset[Field]] = needs("embeddings")
     exact: ClassVar[bool] = False
 
     match: Literal["cosine", "dot", "l2"] = "cosine"
@@ -66,12 +67,11 @@ class Gm:
     def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
         """The k rows in the order picked."""
         median = geometric_median(self._sample(data, rng))
-        notes = [] if median.converged else ["the geometric median did not converge"]
+        notes: tuple[str, ...] = () if median.converged else (NOT_CONVERGED,)
         points, target = data.embeddings, median.point
         if self.match == "cosine":
-            points, target = points.unit(), unit(target)
-            if not target.any():
-                notes.append("the geometric median is the zero vector: cosine has no direction")
+            points, target = points.unit(), direction(target, median.scale)
+            notes += () if target.any() else (NO_DIRECTION,)
         theta = self._theta0(points, target, rng)
         matcher = Matcher(target, theta, "l2" if self.match == "l2" else "dot")
         rows: list[int] = []
@@ -83,7 +83,7 @@ class Gm:
 
             picks = matcher.pick(points.subset(batch), quota, progress)
             rows += batch[picks].tolist()
-        return Picks(rows=np.asarray(rows, np.int64), notes=tuple(notes))
+        return Picks(rows=np.asarray(rows, np.int64), notes=notes)
 
     def passes(self, n: int, k: int) -> float:
         """One a pick over a batch, and about twenty for the median."""
@@ -104,7 +104,7 @@ class Gm:
             return torch.zeros_like(target)
         return points.rows(torch.from_numpy(rng.shuffled("gm theta0", points.key)[:1]))[0]
 
-    def _batches(self, data: Inputs, k: int, rng: Rng) -> list[tuple[np.ndarray, int]]:
+    def _batches(self, data: Inputs, k: int, rng: Rng) -> list[tuple[NDArray[np.int64], int]]:
         """Rows and picks of each batch: the first n mod B batches are one row larger."""
         if self.batches == 1:
             return [(np.arange(data.n), k)]

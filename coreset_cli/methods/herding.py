@@ -16,9 +16,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from coreset_cli.kernels.centre import mean
-from coreset_cli.kernels.matching import Matcher, unit
+from coreset_cli.kernels.distance import squared_norms
+from coreset_cli.kernels.matching import NO_DIRECTION, Matcher, direction
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Inputs, Picks, needs
+from coreset_cli.selector import Field, Inputs, Picks, needs
 
 __all__ = ["Herding"]
 
@@ -32,7 +33,7 @@ class Herding:
             product with it, `cosine` the same on rows and mean at length 1.
     """
 
-    needs: ClassVar = needs("embeddings")
+    needs: ClassVar[frozenset[Field]] = needs("embeddings")
     exact: ClassVar[bool] = False
     prefix: ClassVar[bool] = True
 
@@ -40,11 +41,15 @@ class Herding:
 
     def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
         """The k rows in the order picked."""
-        points, target, rule = data.embeddings, mean(data.embeddings), self.match
-        if rule == "cosine":
-            points, target, rule = points.unit(), unit(target), "dot"
-        picks = Matcher(target, target, rule).pick(points, k, data.progress)
-        return Picks(rows=np.asarray(picks, np.int64))
+        points, target = data.embeddings, mean(data.embeddings)
+        notes: tuple[str, ...] = ()
+        if self.match == "cosine":
+            usual = float(squared_norms(points).sqrt().mean())
+            points, target = points.unit(), direction(target, usual)
+            notes = () if target.any() else (NO_DIRECTION,)
+        matcher = Matcher(target, target, "l2" if self.match == "l2" else "dot")
+        picks = matcher.pick(points, k, data.progress)
+        return Picks(rows=np.asarray(picks, np.int64), notes=notes)
 
     def passes(self, n: int, k: int) -> float:
         """One a pick, and a few to begin."""

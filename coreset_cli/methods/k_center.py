@@ -16,7 +16,7 @@ from coreset_cli.kernels.centre import mean
 from coreset_cli.kernels.distance import separations
 from coreset_cli.kernels.farthest import farthest_first
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Inputs, Picks, needs
+from coreset_cli.selector import Field, Inputs, Picks, needs
 
 __all__ = ["KCenter"]
 
@@ -30,7 +30,7 @@ class KCenter:
         first: the row nearest to the mean (`center`), or one drawn from the seed (`random`).
     """
 
-    needs: ClassVar = needs("embeddings")
+    needs: ClassVar[frozenset[Field]] = needs("embeddings")
     exact: ClassVar[bool] = False
     prefix: ClassVar[bool] = True
 

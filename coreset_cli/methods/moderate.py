@@ -52,8 +52,8 @@ class Moderate:
         if self.rule == "window":
             order = ranked(distances, data.key.rank, "middle")
         else:
-            away = np.abs(distances - np.median(distances)).astype(np.float32)
-            order = np.lexsort((data.key.rank, distances.astype(np.float32), away))
+            single = distances.astype(np.float32).astype(np.float64)
+            order = np.lexsort((data.key.rank, single, np.abs(single - np.median(single))))
         return Picks(rows=order[:k], scores=distances[order[:k]])
 
     def passes(self, n: int, k: int) -> float:

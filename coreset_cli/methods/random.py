@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Inputs, Picks, needs
+from coreset_cli.selector import Field, Inputs, Picks, needs
 
 __all__ = ["Random"]
 
@@ -18,7 +18,7 @@ __all__ = ["Random"]
 class Random:
     """Keep rows by the order of a keyed hash of their ids."""
 
-    needs: ClassVar = needs()
+    needs: ClassVar[frozenset[Field]] = needs()
     exact: ClassVar[bool] = True
     prefix: ClassVar[bool] = True
 

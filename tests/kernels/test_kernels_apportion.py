@@ -1,0 +1,95 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coreset_cli.kernels.apportion import equal_turns, first_turns, raised_quotas, webster_turns
+
+
+def webster_by_fractions(sizes, k):
+    due = [
+        (Fraction(2 * j - 1, 2 * size), group)
+        for group, size in enumerate(sizes)
+        for j in range(1, size + 1)
+    ]
+    return [group for _, group in sorted(due)[:k]]
+
+
+def quotas(turns, groups):
+    return np.bincount(turns, minlength=groups).tolist()
+
+
+some_sizes = st.lists(st.integers(0, 40), min_size=1, max_size=8).filter(any)
+
+
+def test_webster_hand_worked():
+    turns = webster_turns(np.array([50, 30, 20]), 7)
+    assert turns.tolist() == [0, 1, 2, 0, 0, 1, 0]
+    assert quotas(turns, 3) == [4, 2, 1]
+
+
+def test_equal_hand_worked():
+    assert quotas(equal_turns(np.array([5, 1, 0, 10]), 9), 4) == [4, 1, 0, 4]
+    assert quotas(equal_turns(np.array([3, 3, 3]), 4), 3) == [2, 1, 1]
+    assert equal_turns(np.array([1, 3, 2]), 6).tolist() == [0, 1, 2, 1, 2, 1]
+
+
+@given(sizes=some_sizes, data=st.data())
+def test_webster_equals_fractions(sizes, data):
+    k = data.draw(st.integers(1, sum(sizes)))
+    assert webster_turns(np.array(sizes), k).tolist() == webster_by_fractions(sizes, k)
+
+
+@pytest.mark.parametrize("sizes", [[3, 9, 27], [7, 7 * 10**4], [10**5 + 3, 10**5 + 3, 10**5 - 1]])
+def test_webster_ties_of_large_groups_are_exact(sizes):
+    assert webster_turns(np.array(sizes), 500).tolist() == webster_by_fractions(sizes, 500)
+
+
+@given(sizes=some_sizes, data=st.data())
+def test_quotas_nest_and_never_pass_a_group(sizes, data):
+    k = data.draw(st.integers(1, sum(sizes)))
+    for share in (webster_turns, equal_turns):
+        turns, whole = share(np.array(sizes), k), share(np.array(sizes), sum(sizes))
+        assert turns.tolist() == whole[:k].tolist()
+        assert quotas(whole, len(sizes)) == sizes
+
+
+@given(sizes=some_sizes, data=st.data())
+def test_equal_shares_differ_by_one_unless_a_group_is_empty(sizes, data):
+    k = data.draw(st.integers(1, sum(sizes)))
+    given_ = quotas(equal_turns(np.array(sizes), k), len(sizes))
+    unfinished = [q for q, size in zip(given_, sizes, strict=True) if q < size]
+    assert not unfinished or max(given_) - min(unfinished) <= 1
+
+
+def test_minimum_hand_worked():
+    sizes = np.array([900, 90, 10])
+    before = np.bincount(webster_turns(sizes, 10), minlength=3)
+    assert before.tolist() == [9, 1, 0]
+    raised = raised_quotas(before, sizes, 1)
+    assert raised.tolist() == [8, 1, 1]
+    turns = first_turns(webster_turns(sizes, 1000), raised)
+    assert turns.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 2]  # due at .5/900 … 7.5/900, .5/90, .5/10
+
+
+def test_minimum_takes_back_from_the_larger_id():
+    assert raised_quotas(np.array([3, 3, 0]), np.array([9, 9, 9]), 1).tolist() == [3, 2, 1]
+
+
+def test_minimum_beyond_the_budget_is_refused():
+    assert raised_quotas(np.array([2, 0, 0]), np.array([5, 5, 5]), 1) is None
+
+
+@given(sizes=some_sizes, least=st.integers(1, 5), data=st.data())
+def test_minimum_is_met_and_the_sum_stays(sizes, least, data):
+    k = data.draw(st.integers(1, sum(sizes)))
+    before = np.bincount(webster_turns(np.array(sizes), k), minlength=len(sizes))
+    floors = np.minimum(sizes, least)
+    raised = raised_quotas(before, np.array(sizes), least)
+    assert (raised is None) == (floors.sum() > k)
+    if raised is not None:
+        assert raised.sum() == k
+        assert (raised >= floors).all()
+        assert (raised <= np.maximum(before, floors)).all()
