@@ -32,6 +32,13 @@ class Ids:
         """Number of rows."""
         return len(self.values)
 
+    @property
+    def kind(self) -> str:
+        """What the names are, in words."""
+        if self.is_row_number:
+            return "row number"
+        return "integer" if pa.types.is_integer(self.values.type) else "text"
+
     def key(self) -> Key:
         """Rank and hash of each id: all that a method may know of it."""
         if pa.types.is_integer(self.values.type):
@@ -71,7 +78,7 @@ class Ids:
         """
         if wanted.values.type != self.values.type:
             raise IdMismatch(
-                f"{source} has {_type_name(wanted)} ids, {target} has {_type_name(self)} ids; "
+                f"{source} has {wanted.kind} ids, {target} has {self.kind} ids; "
                 "use the data the selection was made from, or name the ids with --id"
             )
         rows = pc.index_in(wanted.values, value_set=self.values)
@@ -117,10 +124,6 @@ def make_ids(column: pa.ChunkedArray | pa.Array, name: str) -> Ids:
         raise SchemaMismatch(f"{name}: row {row} has no id (null); give every row one")
     _refuse_repeats(values, name)
     return Ids(values)
-
-
-def _type_name(ids: Ids) -> str:
-    return "integer" if pa.types.is_integer(ids.values.type) else "text"
 
 
 def _refuse_line_breaks(values: pa.LargeStringArray, name: str) -> None:

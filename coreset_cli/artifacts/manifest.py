@@ -8,8 +8,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from coreset_cli import __version__
+from coreset_cli.errors import ArtifactIncomplete, SchemaMismatch
 
-__all__ = ["MANIFEST_KEY", "InputRecord", "Manifest", "versions"]
+__all__ = [
+    "MANIFEST_KEY",
+    "InputRecord",
+    "Manifest",
+    "manifest_of",
+    "read_manifest",
+    "read_record",
+    "versions",
+]
 
 MANIFEST_KEY = b"coreset"
 """Key of the manifest in the metadata of a Parquet file."""
@@ -95,11 +104,71 @@ class Manifest:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Manifest":
-        """Read a record; keys of later versions are passed over."""
-        known = {key: record[key] for key in cls.__dataclass_fields__ if key in record}
-        known["inputs"] = tuple(
-            InputRecord(**{**parent, "files": tuple(parent["files"])})
-            for parent in record["inputs"]
-        )
-        known["warnings"] = tuple(record.get("warnings", ()))
-        return cls(**known)
+        """Read a record; keys of later versions are passed over.
+
+        Raises:
+            SchemaMismatch: a key every version has is not there, or holds something else.
+        """
+        try:
+            parents = tuple(
+                InputRecord(**{**_known(InputRecord, parent), "files": tuple(parent["files"])})
+                for parent in record["inputs"]
+            )
+            warnings = tuple(record.get("warnings", ()))
+            return cls(**{**_known(cls, record), "inputs": parents, "warnings": warnings})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise SchemaMismatch(f"no manifest of coreset: {error}") from error
+
+
+def read_manifest(text: str | bytes, name: str) -> Manifest:
+    """A manifest from JSON.
+
+    Args:
+        text: the JSON.
+        name: the file, for messages.
+
+    Raises:
+        ArtifactIncomplete: no JSON.
+        SchemaMismatch: JSON, but no manifest.
+    """
+    return manifest_of(read_record(text, name), name)
+
+
+def read_record(text: str | bytes, name: str) -> Mapping[str, Any]:
+    """A JSON object.
+
+    Args:
+        text: the JSON.
+        name: the file, for messages.
+
+    Raises:
+        ArtifactIncomplete: no JSON.
+        SchemaMismatch: JSON, but no object.
+    """
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactIncomplete(f"{name} is no JSON ({error}); write it again") from error
+    if not isinstance(record, dict):
+        raise SchemaMismatch(f"{name} is no manifest: an object was expected")
+    return record
+
+
+def manifest_of(record: Mapping[str, Any], name: str) -> Manifest:
+    """A manifest from a JSON object.
+
+    Args:
+        record: the object.
+        name: the file, for messages.
+
+    Raises:
+        SchemaMismatch: no manifest.
+    """
+    try:
+        return Manifest.from_dict(record)
+    except SchemaMismatch as error:
+        raise SchemaMismatch(f"{name} holds {error}; select again") from error
+
+
+def _known(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: record[key] for key in kind.__dataclass_fields__ if key in record}

@@ -1,31 +1,46 @@
 """An index list on disk: Parquet, or one of its exports with the manifest beside it."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from coreset_cli.artifacts.exports import datacomp_words, mask_of, read_row_numbers
 from coreset_cli.artifacts.ids import Ids, make_ids
-from coreset_cli.artifacts.manifest import MANIFEST_KEY, Manifest
-from coreset_cli.errors import (
-    ArtifactIncomplete,
-    FileMissing,
-    IdMismatch,
-    InvalidParameter,
-    SchemaMismatch,
-    StaleParent,
+from coreset_cli.artifacts.manifest import (
+    MANIFEST_KEY,
+    Manifest,
+    manifest_of,
+    read_manifest,
+    read_record,
 )
+from coreset_cli.errors import IdMismatch, InvalidParameter, SchemaMismatch, StaleParent
+from coreset_cli.io.access import read_errors
 from coreset_cli.io.atomic import whole_file, write_text
-from coreset_cli.io.npy import read_flat_npy, write_npy
-from coreset_cli.io.parquet import read_schema, write_parquet
+from coreset_cli.io.digest import lines_digest
+from coreset_cli.io.npy import npy_bytes
+from coreset_cli.io.parquet import (
+    read_schema,
+    read_table,
+    whole_column,
+    write_parquet,
+)
+from coreset_cli.io.sniff import first_bytes, kind_of_bytes
 
-__all__ = ["FORMATS", "Selection", "format_of", "read_selection", "rows_in", "write_selection"]
+__all__ = [
+    "FORMATS",
+    "Selection",
+    "digest_fault",
+    "format_of",
+    "read_selection",
+    "read_unchecked",
+    "rows_in",
+    "sidecar_of",
+    "write_selection",
+]
 
 FORMATS = ("txt", "npy", "json", "parquet", "mask", "datacomp")
 """What a selection can be written as; by suffix, or by `--format`."""
@@ -46,6 +61,7 @@ class Selection:
         scores: [k] what the method ranked by, where it ranked.
         roles: [k] `core` or `support`.
         manifest: how it came about; nothing for a bare list of row numbers.
+        ranked: the ranks are known; a bare list in ascending order may have been sorted.
     """
 
     rows: NDArray[np.int64]
@@ -56,6 +72,7 @@ class Selection:
     scores: NDArray[np.float64] | None = None
     roles: NDArray[np.str_] | None = None
     manifest: Manifest | None = None
+    ranked: bool = True
 
     def by_index(self) -> "Selection":
         """The same rows in ascending order of their numbers."""
@@ -73,6 +90,7 @@ class Selection:
             scores=sorted_(self.scores),
             roles=sorted_(self.roles),
             manifest=self.manifest,
+            ranked=self.ranked,
         )
 
 
@@ -116,54 +134,94 @@ def write_selection(path: Path, selection: Selection, form: str) -> None:
     if form == "json":
         write_text(path, manifest.to_json(rows=selection.rows.tolist()) + "\n")
         return
-    write_text(path.with_name(path.name + SIDECAR), manifest.to_json() + "\n")
     if form == "txt":
-        write_text(path, "".join(f"{row}\n" for row in selection.rows.tolist()))
-        return
-    if form == "npy":
-        values: NDArray[np.generic] = selection.rows
-    elif form == "mask":
-        values = np.zeros(manifest.inputs[0].rows, np.bool_)
-        values[selection.rows] = True
+        content = "".join(f"{row}\n" for row in selection.rows.tolist()).encode()
     else:
-        values = _datacomp(selection.ids)
-    with whole_file(path) as part, part.open("wb") as file:
-        write_npy(file, values)
+        content = npy_bytes(_EXPORTS[form](selection, manifest))
+    # The sidecar takes its name first: a list that is there has the manifest that belongs to it.
+    with whole_file(path) as part:
+        part.write_bytes(content)
+        write_text(sidecar_of(path), manifest.to_json() + "\n")
+
+
+def sidecar_of(path: Path) -> Path:
+    """Where the manifest of an export lies."""
+    return path.with_name(path.name + SIDECAR)
+
+
+_EXPORTS: dict[str, Callable[[Selection, Manifest], NDArray[np.generic]]] = {
+    "npy": lambda selection, manifest: selection.rows,
+    "mask": lambda selection, manifest: mask_of(selection.rows, manifest.inputs[0].rows),
+    "datacomp": lambda selection, manifest: datacomp_words(selection.ids),
+}
 
 
 def read_selection(path: Path) -> Selection:
     """Read a selection in any format but DataComp's.
 
     Raises:
-        FileMissing: no such file.
+        FileMissing: no such file, or it cannot be read.
+        ArtifactIncomplete: truncated or damaged.
+        SchemaMismatch: not a selection.
+        StaleParent: its manifest describes another selection.
+    """
+    selection = read_unchecked(path)
+    fault = digest_fault(selection)
+    if fault is not None:
+        raise StaleParent(f"{path}: {fault}; select again, or drop the manifest to use it as it is")
+    return selection
+
+
+def read_unchecked(path: Path) -> Selection:
+    """Read a selection, and leave it to the caller to hold it against its manifest.
+
+    Raises:
+        FileMissing: no such file, or it cannot be read.
         ArtifactIncomplete: truncated or damaged.
         SchemaMismatch: not a selection.
     """
-    if not path.is_file():
-        raise FileMissing(f"no such file: {path}")
-    if path.stat().st_size == 0:
-        raise ArtifactIncomplete(f"{path} is empty")
-    if path.suffix == ".parquet":
+    start = first_bytes(path)
+    kind = kind_of_bytes(start)
+    suffix = path.suffix.lower()
+    if kind == "parquet" or suffix == ".parquet":
+        if kind != "parquet":
+            raise SchemaMismatch(f"{path} is not the Parquet file its suffix says")
         return _read_parquet(path)
-    if path.suffix == ".json":
-        record = _read_json(path)
+    if start.lstrip().startswith(b"{") or suffix == ".json":
+        with read_errors(path):
+            record = read_record(path.read_bytes(), str(path))
         if "rows" not in record or "inputs" not in record:
             raise SchemaMismatch(f"{path} is no selection: it has no rows")
-        return _bare(np.asarray(record["rows"], np.int64), Manifest.from_dict(record), path)
-    sidecar = path.with_name(path.name + SIDECAR)
-    manifest = Manifest.from_dict(_read_json(sidecar)) if sidecar.is_file() else None
-    if path.suffix == ".npy":
-        values = read_flat_npy(path)
-        if values.dtype == np.bool_:
-            values = np.flatnonzero(values)
-        if values.dtype.kind not in "iu":
-            raise SchemaMismatch(f"{path} holds {values.dtype}, not row numbers")
-        return _bare(values.astype(np.int64), manifest, path)
-    try:
-        rows = np.array([int(line) for line in path.read_text().split()], np.int64)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise SchemaMismatch(f"{path} is no list of row numbers, one a line") from error
-    return _bare(rows, manifest, path)
+        return _bare(_json_rows(record["rows"], path), manifest_of(record, str(path)), path)
+    sidecar = sidecar_of(path)
+    manifest = None
+    if sidecar.is_file():
+        manifest = read_manifest(sidecar.read_bytes(), str(sidecar))
+    return _bare(read_row_numbers(path), manifest, path)
+
+
+def digest_fault(selection: Selection) -> str | None:
+    """What is wrong where the rows are not those the manifest was written for.
+
+    An export sorted by row number, or of rows that have ids, is held against the count alone: the
+    digest is over ids in the order of their rank.
+    """
+    manifest = selection.manifest
+    if manifest is None:
+        return None
+    k = len(selection.rows)
+    if manifest.count != k:
+        return f"its manifest is of {manifest.count} rows, {k} are there"
+    if not selection.ranked or (
+        selection.ids.is_row_number and not manifest.inputs[0].row_number_ids
+    ):
+        return None
+    found = lines_digest(selection.ids.texts())
+    if found == manifest.selection_digest:
+        return None
+    return f"its rows have the digest {found[:16]}…, its manifest says " + (
+        f"{manifest.selection_digest[:16]}…" if manifest.selection_digest else "nothing"
+    )
 
 
 def rows_in(
@@ -186,16 +244,26 @@ def rows_in(
         StaleParent: the selection is of row numbers, and of a file of other rows.
     """
     parent = selection.manifest.inputs[0] if selection.manifest else None
+    same_rows = parent is not None and parent.ids_digest == ids_digest
     if not selection.ids.is_row_number:
+        if ids.is_row_number and not same_rows:
+            raise IdMismatch(
+                f"{source} lists ids, {target} has none, and row numbers are not ids; "
+                "name the column of ids with --id"
+            )
         return ids.rows_of(selection.ids, source, target), ()
-    if parent is not None and parent.ids_digest != ids_digest:
+    if parent is not None and not same_rows:
         raise StaleParent(
             f"{source} was picked by row number from {parent.path} ({parent.rows} rows); "
-            f"{target} has {len(ids)} rows or other ids: its rows are not the same samples"
+            f"{target} has {len(ids)} rows or other ids: its rows are not the same samples; "
+            "give the data it was picked from, or select again with ids (--id)"
         )
     beyond = selection.rows[(selection.rows < 0) | (selection.rows >= len(ids))]
     if len(beyond):
-        raise IdMismatch(f"{source} lists row {beyond[0]}, {target} has {len(ids)} rows")
+        raise IdMismatch(
+            f"{source} lists row {beyond[0]}, {target} has {len(ids)} rows; "
+            "give the data it was picked from"
+        )
     bare = f"{source} has no manifest: its numbers are taken as row numbers of {target}"
     return selection.rows, () if parent is not None else (bare,)
 
@@ -229,34 +297,59 @@ def _read_parquet(path: Path) -> Selection:
         raise SchemaMismatch(
             f"{path} is no selection: it has no {', '.join(sorted(missing))} column"
         )
-    try:
-        table = pq.read_table(path).sort_by("rank")
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ArtifactIncomplete(f"{path} is truncated or damaged ({error})") from error
+    table = read_table(path)
+    if len(table) == 0:
+        raise SchemaMismatch(f"{path} lists no rows; select again")
+    order = np.argsort(_integers(table["rank"], f"{path}: column 'rank'"), kind="stable")
+    table = table.take(order)
+    rows = _integers(table["index"], f"{path}: column 'index'")
     record = (schema.metadata or {}).get(MANIFEST_KEY)
-    manifest = Manifest.from_dict(json.loads(record)) if record else None
-    rows = table["index"].to_numpy()
+    manifest = read_manifest(record, str(path)) if record else None
     ids = make_ids(table["id"], f"{path}: column 'id'")
     if manifest is not None and manifest.inputs[0].row_number_ids:
         ids = Ids(ids.values, is_row_number=True)
-
-    def column(name: str) -> NDArray[np.float64] | None:
-        if name not in table.column_names or table[name].null_count == len(table):
-            return None
-        return table[name].to_numpy().astype(np.float64)
-
-    labels = table["label"] if "label" in table.column_names else None
-    known = labels is not None and labels.null_count == 0
     return Selection(
         rows=rows,
         ids=ids,
         ranks=np.arange(len(rows)),
-        labels=np.asarray(pc.cast(labels, pa.string()).to_pylist()) if known else None,
-        weights=column("weight"),
-        scores=column("score"),
-        roles=np.asarray(table["role"].to_pylist()) if "role" in table.column_names else None,
+        labels=_texts(table, "label", path),
+        weights=_numbers(table, "weight", path),
+        scores=_numbers(table, "score", path),
+        roles=_texts(table, "role", path),
         manifest=manifest,
     )
+
+
+def _integers(column: pa.ChunkedArray, name: str) -> NDArray[np.int64]:
+    if column.null_count or not pa.types.is_integer(column.type):
+        raise SchemaMismatch(f"{name} holds {column.type} or nulls, integers were expected")
+    return column.to_numpy().astype(np.int64)
+
+
+def _numbers(table: pa.Table, name: str, path: Path) -> NDArray[np.float64] | None:
+    if name not in table.column_names or table[name].null_count == len(table):
+        return None
+    kind = table[name].type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        raise SchemaMismatch(f"{path}: column '{name}' holds {kind}, not numbers")
+    return table[name].to_numpy().astype(np.float64)
+
+
+def _texts(table: pa.Table, name: str, path: Path) -> NDArray[np.str_] | None:
+    """The column as text; nothing where a row has none."""
+    if name not in table.column_names or table[name].null_count:
+        return None
+    values = whole_column(table[name], f"{path}: column '{name}'")
+    return np.asarray(list(map(str, values.to_pylist())))
+
+
+def _json_rows(values: object, path: Path) -> NDArray[np.int64]:
+    if not isinstance(values, list) or not all(type(value) is int for value in values):
+        raise SchemaMismatch(f"{path}: 'rows' is no list of row numbers")
+    try:
+        return np.array(values, np.int64)
+    except OverflowError as error:
+        raise SchemaMismatch(f"{path} holds numbers beyond 2⁶³; they are no row numbers") from error
 
 
 def _bare(rows: NDArray[np.int64], manifest: Manifest | None, path: Path) -> Selection:
@@ -269,26 +362,5 @@ def _bare(rows: NDArray[np.int64], manifest: Manifest | None, path: Path) -> Sel
         ids=Ids(ids.values, is_row_number=True),
         ranks=np.arange(len(rows)),
         manifest=manifest,
+        ranked=bool((np.diff(rows) < 0).any()),
     )
-
-
-def _read_json(path: Path) -> Mapping[str, object]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise ArtifactIncomplete(f"{path} is no JSON ({error})") from error
-    if not isinstance(record, dict):
-        raise SchemaMismatch(f"{path} is no manifest")
-    return record
-
-
-def _datacomp(ids: Ids) -> NDArray[np.generic]:
-    """DataComp's subset file: each 128-bit uid as two 64-bit words, sorted."""
-    try:
-        pairs = [(int(text[:16], 16), int(text[16:32], 16)) for text in ids.texts()]
-        proper = all(len(text) == 32 for text in ids.texts())
-    except ValueError:
-        proper = False
-    if not proper:
-        raise SchemaMismatch("the datacomp format needs uids of 32 hexadecimal digits; see --id")
-    return np.sort(np.array(pairs, dtype=np.dtype("u8,u8")))

@@ -3,6 +3,7 @@
 import math
 import os
 import warnings
+from io import BytesIO
 from pathlib import Path
 from tokenize import TokenError
 from typing import IO, NamedTuple
@@ -15,7 +16,7 @@ from coreset_cli.errors import ArtifactIncomplete, SchemaMismatch
 from coreset_cli.io.access import read_errors
 from coreset_cli.io.matrix import BLOCK_BYTES, Matrix, Shard, spool
 
-__all__ = ["Header", "npy_dimensions", "open_npy", "read_flat_npy", "read_header", "write_npy"]
+__all__ = ["Header", "npy_bytes", "npy_dimensions", "open_npy", "read_flat_npy", "read_header"]
 
 
 class Header(NamedTuple):
@@ -154,9 +155,11 @@ def read_header(file: IO[bytes], name: str) -> Header:
     return header
 
 
-def write_npy(file: IO[bytes], array: NDArray[np.generic]) -> None:
-    """Write an array in C order."""
+def npy_bytes(array: NDArray[np.generic]) -> bytes:
+    """An array as the bytes of an `.npy` file, in C order."""
+    file = BytesIO()
     np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+    return file.getvalue()
 
 
 def _map(file: IO[bytes], header: Header, path: Path) -> NDArray[np.generic]:

@@ -16,6 +16,7 @@ from coreset_cli.io.atomic import whole_file
 from coreset_cli.io.matrix import BLOCK_BYTES, Matrix, spool
 
 __all__ = [
+    "has_vectors",
     "open_arrow",
     "open_parquet",
     "parquet_file",
@@ -75,6 +76,11 @@ def read_rows(path: Path) -> int:
     """
     with readable(path):
         return pq.read_metadata(path).num_rows
+
+
+def has_vectors(schema: pa.Schema) -> bool:
+    """Whether a column holds lists of numbers."""
+    return any(_is_vector(field.type) for field in schema)
 
 
 def vector_column(schema: pa.Schema, column: str | None, name: str) -> str:
