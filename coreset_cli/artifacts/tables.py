@@ -1,0 +1,100 @@
+"""Samples that are rows already: of Parquet files, or of vectors with columns beside them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from coreset_cli.artifacts.columns import Columns
+from coreset_cli.artifacts.ids import Ids
+from coreset_cli.errors import SchemaMismatch
+from coreset_cli.io.gather import extent, gather_rows
+from coreset_cli.io.matrix import Matrix
+
+__all__ = ["TableData", "VectorData"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableData:
+    """Rows of Parquet files with the same columns.
+
+    Args:
+        path: as the user typed it.
+        files: what it stands for, in the order read.
+        ids: one name a row.
+        warnings: what the user should know of how it was read.
+    """
+
+    path: str
+    files: tuple[str, ...]
+    ids: Ids
+    warnings: tuple[str, ...] = ()
+
+    def read(
+        self, rows: NDArray[np.int64], progress: Callable[[int, int], None]
+    ) -> pa.RecordBatchReader:
+        """All columns of some rows; the files are read once, and only these rows are kept."""
+        found = gather_rows([Path(file) for file in self.files], rows, progress)
+        return pa.RecordBatchReader.from_batches(found.schema, found.batches())
+
+    def size(self, rows: NDArray[np.int64]) -> int:
+        """Bytes of some rows, were all rows of one size."""
+        total, size = extent([Path(file) for file in self.files])
+        return size * len(rows) // max(1, total)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorData:
+    """Vectors with the scalar columns beside them.
+
+    Args:
+        path: as the user typed it.
+        files: what it stands for, in the order read.
+        ids: one name a row.
+        matrix: [n, d] vectors.
+        columns: scalar columns.
+        warnings: what the user should know of how it was read.
+    """
+
+    path: str
+    files: tuple[str, ...]
+    ids: Ids
+    matrix: Matrix
+    columns: Columns
+    warnings: tuple[str, ...] = ()
+
+    def read(
+        self, rows: NDArray[np.int64], progress: Callable[[int, int], None]
+    ) -> pa.RecordBatchReader:
+        """The vectors as a column `embedding`, and the scalar columns.
+
+        Raises:
+            SchemaMismatch: a type of numbers that tables do not have.
+        """
+        try:
+            kind = pa.list_(pa.from_numpy_dtype(self.matrix.dtype), self.matrix.d)
+        except pa.ArrowNotImplementedError as error:
+            raise SchemaMismatch(
+                f"{self.path} holds {self.matrix.dtype}, which tables do not have; save float32"
+            ) from error
+        scalars = pa.table(
+            {n: self.columns.read(n).take(pa.array(rows)) for n in self.columns.names}
+        )
+        schema = pa.schema([pa.field("embedding", kind, nullable=False), *scalars.schema])
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for first in range(0, len(rows), self.matrix.block_rows):
+                values = self.matrix.take(rows[first : first + self.matrix.block_rows])
+                vectors = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), type=kind)
+                beside = scalars.slice(first, len(values)).columns
+                table = pa.Table.from_arrays([vectors, *beside], schema=schema)
+                yield from table.combine_chunks().to_batches()
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def size(self, rows: NDArray[np.int64]) -> int:
+        """Bytes of the vectors."""
+        return len(rows) * self.matrix.d * self.matrix.dtype.itemsize
