@@ -124,16 +124,14 @@ def _forces(
     Returns:
         The sum of the unit vectors, the sum of 1/distance, and how many points touch.
     """
-    touching = 0
-
-    def forces(start: int, block: Float[Tensor, "b d"]) -> Float[Tensor, " e"]:
-        nonlocal touching
+    pull = torch.zeros_like(centre)
+    total, touching = 0.0, 0
+    for _, block in points.blocks():
         away = block - centre
         distance = away.norm(dim=1)
         here = distance <= near
-        touching += int(here.sum())
         weight = torch.where(here, 0.0, 1 / distance)
-        return torch.cat([weight @ away, weight.sum().unsqueeze(0)])
-
-    summed = points.total(forces)
-    return summed[:-1], float(summed[-1]), touching
+        pull += weight @ away
+        total += float(weight.sum())
+        touching += int(here.sum())
+    return pull, total, touching

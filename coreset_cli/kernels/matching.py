@@ -52,12 +52,8 @@ class Matcher:
         """
         squares = squared_norms(points)
         norms = squares.sqrt()
-
-        def products(vector: Float[Tensor, " d"]) -> Float[Tensor, " n"]:
-            return points.each(lambda block: block @ vector)
-
-        pull = products(self.target)
-        running = products(self.theta)
+        pull = _products(points, self.target)
+        running = _products(points, self.theta)
         reach = float(self.target.norm())
         picks: list[int] = []
         for step in range(1, k + 1):
@@ -75,11 +71,11 @@ class Matcher:
                 break
             if step % REFRESH:
                 running += pull
-                running -= products(point)
+                running -= _products(points, point)
                 running[row] = -torch.inf
                 reach = max(reach, float(norms[row]))
             else:
-                running = products(self.theta)
+                running = _products(points, self.theta)
                 running[picks] = -torch.inf
                 reach = float(self.target.norm())
         return picks
@@ -94,3 +90,7 @@ def direction(vector: Float[Tensor, " d"], reach: float) -> Float[Tensor, " d"]:
     """
     norm = float(vector.norm())
     return vector / norm if norm > TIE * reach else torch.zeros_like(vector)
+
+
+def _products(points: Points, vector: Float[Tensor, " d"]) -> Float[Tensor, " n"]:
+    return points.each(lambda block: block @ vector)

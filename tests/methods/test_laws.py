@@ -1,7 +1,7 @@
 """Laws of every file in `methods/`, bare and inside every wrapper of `compose/`.
 
 A new method is found by listing the folder and tested here before its author writes a test. Each
-method runs with its defaults, and once for every other choice of every parameter.
+method runs with its defaults, and bare once for every other choice of every parameter.
 """
 
 import json
@@ -81,15 +81,11 @@ def choices() -> list[tuple[str, tuple[tuple[str, Any], ...]]]:
     return found
 
 
-def ranks_all_classes(settings: tuple[tuple[str, Any], ...]) -> bool:
-    return ("scope", "global") in settings
-
-
 CASES = [
     Case(name, settings, wrapper)
     for name, settings in choices()
     for wrapper in WRAPPERS
-    if wrapper == "bare" or not ranks_all_classes(settings)
+    if wrapper == "bare" or not settings
 ]
 BARE = [case for case in CASES if case.wrapper == "bare"]
 cases = pytest.mark.parametrize("case", CASES, ids=str)
