@@ -1,7 +1,9 @@
 """Where a run computes, and how much memory it may use."""
 
+import os
 import re
 import resource
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "START_UP",
     "anonymous_memory",
+    "cgroup_room",
     "find_device",
     "memory_limit",
     "parse_bytes",
@@ -20,8 +23,12 @@ __all__ = [
     "require_memory",
 ]
 
-START_UP = 700 << 20
-"""Anonymous memory of the interpreter with torch, pyarrow and scikit-learn loaded, rounded up."""
+START_UP = 512 << 20
+"""Anonymous memory of the interpreter with all libraries loaded.
+
+Measured with torch 2.15: 300 MiB for torch and pyarrow, 385 MiB with scikit-learn and matplotlib;
+the rest is room for other versions and for the stacks of many threads.
+"""
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
@@ -110,21 +117,41 @@ def anonymous_memory() -> int:
 
 def peak_memory() -> int:
     """Bytes of the largest resident set of this process so far, mapped files included."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    unit = 1 if sys.platform == "darwin" else 1 << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def cgroup_room(group: Path) -> int | None:
+    """Bytes that processes of a control group may still allocate; nothing where it sets no limit.
+
+    Cached files count as used in `memory.current`, but make room when it is needed.
+
+    Args:
+        group: folder of the group (version 2).
+    """
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        used = int((group / "memory.current").read_text())
+        stat = (group / "memory.stat").read_text()
+    except OSError:
+        return None
+    if limit == "max":
+        return None
+    cached = sum(int(n) for n in re.findall(r"^(?:in)?active_file (\d+)$", stat, re.MULTILINE))
+    return max(0, int(limit) - used + cached)
 
 
 def _free_memory() -> int:
     """The lesser of the machine's available memory and the cgroup's room."""
-    meminfo = Path("/proc/meminfo").read_text()
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo, re.MULTILINE)
-    free = int(found[1]) << 10 if found else 4 << 30
-    group = Path("/sys/fs/cgroup")
+    room = cgroup_room(Path("/sys/fs/cgroup"))
     try:
-        limit = (group / "memory.max").read_text().strip()
-        used = int((group / "memory.current").read_text())
+        meminfo = Path("/proc/meminfo").read_text()
     except OSError:
-        return free
-    return free if limit == "max" else min(free, int(limit) - used)
+        free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    else:
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo, re.MULTILINE)
+        free = int(found[1]) << 10 if found else 4 << 30
+    return free if room is None else min(free, room)
 
 
 def _show(amount: int) -> str:

@@ -33,6 +33,9 @@ Watch = Callable[[str, int, int], None]
 ROW_BYTES = 96
 """Bytes a row of state in the kernels: a handful of float64 values, ranks and hashes."""
 
+PICK_BYTES = 64
+"""Bytes a pick of what is kept and printed of it."""
+
 WORKING = 96 << 20
 """Bytes of blocks and their temporaries, whatever the size of the input."""
 
@@ -89,7 +92,7 @@ def select(request: Request, watch: Watch) -> Selection:
     selector = build_selector(method, request.balance, data, request.min_per_class)
     require_memory(
         request.max_memory,
-        planned_memory(data),
+        planned_memory(data, k),
         f"selecting from {data.matrix.n} rows",
         "allow more, or select from fewer rows at a time",
     )
@@ -154,13 +157,13 @@ def build_selector(
     return PerClass(method=selector, balance=balance, least=min_per_class)
 
 
-def planned_memory(data: Embeddings) -> int:
+def planned_memory(data: Embeddings, k: int) -> int:
     """Bytes that opening and selecting allocate beside what start-up took.
 
     Mapped files and temporary copies are the system's cache, not the process's memory.
     """
     ids = 0 if data.ids.is_row_number else data.ids.values.nbytes
-    return data.matrix.n * ROW_BYTES + ids + WORKING
+    return data.matrix.n * ROW_BYTES + k * PICK_BYTES + ids + WORKING
 
 
 def zero_warning(data: Embeddings, found: Scan) -> tuple[str, ...]:
@@ -293,7 +296,7 @@ def plan(request: Request) -> Plan:
         method=request.method,
         balance=selector.balance if isinstance(selector, PerClass) else "none",
         bytes_to_read=int(passes * n * data.matrix.d * data.matrix.dtype.itemsize),
-        peak_memory=START_UP + planned_memory(data),
+        peak_memory=START_UP + planned_memory(data, k),
         seconds=one_pass * passes,
         full_pass_seconds=one_pass,
     )

@@ -57,6 +57,9 @@ def test_every_option_reads_its_variable(monkeypatch, command, option):
     monkeypatch.setenv(variable, a_value(option))
     parser = build().commands[command]
     words = ["x" for p in parser.params if isinstance(p, TyperArgument) and p.required]
+    for other in parser.params:
+        if isinstance(other, TyperOption) and other.required and other.name != option.name:
+            words += [other.opts[0], a_value(other)]
     context = parser.make_context(command, words)
     assert context.get_parameter_source(option.name).name == "ENVIRONMENT"
     assert context.params[option.name] != option.default
