@@ -192,11 +192,11 @@ def read_unchecked(path: Path) -> Selection:
             record = read_record(path.read_bytes(), str(path))
         if "rows" not in record or "inputs" not in record:
             raise SchemaMismatch(f"{path} is no selection: it has no rows")
-        return _bare(_json_rows(record["rows"], path), manifest_of(record, str(path)), path)
-    sidecar = sidecar_of(path)
-    manifest = None
+        made = _with_parents(manifest_of(record, str(path)), path)
+        return _bare(_json_rows(record["rows"], path), made, path)
+    sidecar, manifest = sidecar_of(path), None
     if sidecar.is_file():
-        manifest = read_manifest(sidecar.read_bytes(), str(sidecar))
+        manifest = _with_parents(read_manifest(sidecar.read_bytes(), str(sidecar)), sidecar)
     return _bare(read_row_numbers(path), manifest, path)
 
 
@@ -304,7 +304,7 @@ def _read_parquet(path: Path) -> Selection:
     table = table.take(order)
     rows = _integers(table["index"], f"{path}: column 'index'")
     record = (schema.metadata or {}).get(MANIFEST_KEY)
-    manifest = read_manifest(record, str(path)) if record else None
+    manifest = _with_parents(read_manifest(record, str(path)), path) if record else None
     ids = make_ids(table["id"], f"{path}: column 'id'")
     if manifest is not None and manifest.inputs[0].row_number_ids:
         ids = Ids(ids.values, is_row_number=True)
@@ -341,6 +341,13 @@ def _texts(table: pa.Table, name: str, path: Path) -> NDArray[np.str_] | None:
         return None
     values = whole_column(table[name], f"{path}: column '{name}'")
     return np.asarray(list(map(str, values.to_pylist())))
+
+
+def _with_parents(manifest: Manifest, path: Path) -> Manifest:
+    """Refuse a manifest that does not say which data its rows are of."""
+    if not manifest.inputs:
+        raise SchemaMismatch(f"{path}: its manifest has no inputs; select again")
+    return manifest
 
 
 def _json_rows(values: object, path: Path) -> NDArray[np.int64]:

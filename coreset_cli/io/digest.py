@@ -63,7 +63,8 @@ def hash_rows(block: NDArray[np.generic]) -> NDArray[np.uint64]:
     """[b] 64-bit hash of each row of a [b, d] block; equal rows are equal, 0 and −0 too."""
     values = np.ascontiguousarray(block)
     if values.dtype.kind == "f":
-        values = np.add(values, 0, dtype=values.dtype)  # −0 + 0 is 0
+        with np.errstate(invalid="ignore"):
+            values = np.add(values, 0, dtype=values.dtype)  # −0 + 0 is 0
     data = values.view(np.uint8).reshape(len(values), -1)
     padded = np.zeros((len(values), -(-data.shape[1] // 8) * 8), np.uint8)
     padded[:, : data.shape[1]] = data

@@ -84,12 +84,13 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         with read_errors(path), zipfile.ZipFile(path) as archive:
             yield archive
     # zipfile says RuntimeError for an encrypted member or an unknown compression, ValueError for
-    # an offset before the beginning.
+    # an offset before the beginning, OSError for bzip2 that is none.
     except (
         zipfile.BadZipFile,
         zlib.error,
         lzma.LZMAError,
         EOFError,
+        OSError,
         RuntimeError,
         ValueError,
         KeyError,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -147,6 +148,7 @@ def open_arrow(
         def blocks() -> Iterator[NDArray[np.generic]]:
             first = 0
             for batch in reader:
+                batch.validate(full=True)  # a stream is believed as it comes otherwise
                 kept.append(batch.select(scalars))
                 if batch.num_rows:
                     yield vectors_of(batch.column(vectors), first, name)
@@ -287,13 +289,19 @@ def _parquet_blocks(file: pq.ParquetFile, column: str, path: Path) -> Iterator[N
 
 
 def _batch_rows(file: pq.ParquetFile, column: str) -> int:
-    """Rows of a block, from the number of values in the column: 8 bytes each at most."""
-    meta = file.metadata
-    paths = [meta.schema.column(leaf).path for leaf in range(meta.num_columns)]
-    leaf = next(i for i, path in enumerate(paths) if path.startswith(f"{column}."))
-    groups = range(meta.num_row_groups)
-    values = sum(meta.row_group(group).column(leaf).num_values for group in groups)
-    return max(1, BLOCK_BYTES // (8 * max(1, values // max(1, meta.num_rows))))
+    """Rows of a block, 8 bytes a value at most, from the width of the first vector.
+
+    The footer would say too, but Arrow ends the process where statistics in it are damaged.
+    """
+    for batch in file.iter_batches(1, columns=[column]):
+        width = pc.list_value_length(_plain(batch.column(column)))[0].as_py()
+        return max(1, BLOCK_BYTES // (8 * max(1, width or 0)))
+    return 1
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    """The lists behind a tensor of fixed shape."""
+    return array.storage if isinstance(array, pa.ExtensionArray) else array
 
 
 def vectors_of(array: pa.Array, first: int, name: str) -> NDArray[np.generic]:
@@ -307,8 +315,7 @@ def vectors_of(array: pa.Array, first: int, name: str) -> NDArray[np.generic]:
     Raises:
         SchemaMismatch: a null row, a null value, or rows of several lengths.
     """
-    if isinstance(array, pa.ExtensionArray):  # a tensor of fixed shape
-        array = array.storage
+    array = _plain(array)
     if array.null_count:
         row = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
         raise SchemaMismatch(f"{name}: row {first + row} has no vector (null); drop the row")

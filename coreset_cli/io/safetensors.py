@@ -60,7 +60,7 @@ def open_safetensors(path: Path, column: str | None) -> Matrix:
 
             def blocks() -> Iterator[NDArray[np.generic]]:
                 for start in range(0, n, step):
-                    yield tensor[start : start + step]
+                    yield tensor[start : min(start + step, n)]
 
             return spool(f"{path}:{name}", blocks())
     except SafetensorError as error:
