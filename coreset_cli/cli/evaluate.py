@@ -1,7 +1,150 @@
 """Words of `coreset evaluate`."""
 
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coreset_cli.cli import options, report
+from coreset_cli.errors import GateFailed
+
 __all__ = ["evaluate"]
 
 
-def evaluate() -> None:
-    """To come."""
+def evaluate(
+    train: Annotated[
+        str, typer.Option("--train", metavar="EMB", help="Vectors and labels to train on.")
+    ],
+    test: Annotated[
+        str, typer.Option("--test", metavar="EMB", help="Vectors and labels to judge by.")
+    ],
+    selections: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[SEL]...", help="Index lists from `coreset select`."),
+    ] = None,
+    label: options.Label = None,
+    test_label: Annotated[
+        str | None,
+        typer.Option(
+            "--test-label",
+            metavar="COLUMN|FILE",
+            help="Column, or file, of test labels. [default: the column of --label]",
+        ),
+    ] = None,
+    id_: options.Id = None,
+    column: options.Column = None,
+    model: Annotated[str, typer.Option("--model", help="What to train: linear.")] = "linear",
+    recipe: Annotated[str, typer.Option("--recipe", help="How to train it: linear.")] = "linear",
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="N", help="Runs of all that draws: 0 … N−1.")
+    ] = 5,
+    baselines: Annotated[
+        str, typer.Option("--baselines", help="What stands beside: random, full, or both.")
+    ] = "random,full",
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", help="Select with this method first; repeatable."),
+    ] = None,
+    ratio: Annotated[
+        list[str] | None,
+        typer.Option("--ratio", "-r", help="Share of the rows to keep; repeatable."),
+    ] = None,
+    count: Annotated[
+        list[int] | None, typer.Option("--count", "-k", help="Rows to keep; repeatable.")
+    ] = None,
+    balance: Annotated[
+        options.Balance | None,
+        typer.Option("--balance", help="How classes share. [default: proportional]"),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="[METHOD.]NAME=VALUE",
+            help="A parameter of a method, or of all methods that have it; repeatable.",
+        ),
+    ] = None,
+    output: options.Output = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE", help="Draw accuracy against budget here."),
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-under",
+            metavar="GATE=SHARE",
+            help="accuracy=0.80, relative=0.95 or gain-over-random=0: exit 1 below; repeatable.",
+        ),
+    ] = None,
+    proxy_data: Annotated[
+        str,
+        typer.Option(
+            "--proxy-data", help="What the encoder was trained on: clean or corrupted; reported."
+        ),
+    ] = "not stated",
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Train everything again, and keep nothing.")
+    ] = False,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    max_memory: options.MaxMemory = None,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    force: options.Force = False,
+) -> None:
+    """Train on selections and compare: accuracy, intervals, and what random would have done."""
+    from coreset_cli.commands.register import parse_settings
+    from coreset_cli.device import memory_limit
+
+    values = parse_settings(settings or [])
+
+    from coreset_cli.commands import evaluate as command
+
+    names = command.canonical_names(method or [])
+    request = command.Request(
+        train=train,
+        test=test,
+        selections=tuple(selections or []),
+        label=label,
+        test_label=test_label,
+        ids=id_,
+        column=column,
+        model=model,
+        recipe=command.find_recipe(recipe),
+        seeds=seeds,
+        baselines=command.parse_baselines(baselines),
+        methods=command.settings_of(names, values),
+        budgets=command.budgets_of(ratio or [], count or []),
+        balance=None if balance is None else balance.value,
+        demands=command.parse_gates(fail_under or []),
+        proxy_data=proxy_data,
+        seed=seed,
+        device=device,
+        max_memory=memory_limit(max_memory),
+        use_cache=not no_cache,
+    )
+    outputs = command.Outputs.of(output, plot, force=force)
+    if dry_run:
+        plan = command.plan(request)
+        report.write_out([json.dumps(plan.record(), indent=2)] if as_json else plan.lines())
+        return
+    with report.Watcher(quiet=quiet).shown() as watch:
+        found = command.evaluate(request, watch)
+    if not quiet:
+        for warning in found.warnings:
+            report.warn(warning)
+    outputs.write(found)
+    if as_json:
+        report.write_out([found.to_json()])
+    else:
+        from coreset_cli.cli.evaluate_table import table_lines
+
+        report.write_out(table_lines(found))
+    failed = [gate.message for gate in found.gates if not gate.passed]
+    for message in failed[:-1]:
+        report.error(message)
+    if failed:
+        raise GateFailed(failed[-1])

@@ -1,0 +1,262 @@
+"""What `evaluate` found: one record a cell, with everything that decided it, as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from coreset_cli.artifacts.manifest import InputRecord, read_record, versions
+from coreset_cli.errors import FileMissing, SchemaMismatch
+from coreset_cli.io.atomic import write_text
+
+__all__ = [
+    "Cell",
+    "Gate",
+    "Interval",
+    "Report",
+    "Run",
+    "Share",
+    "Truth",
+    "read_report",
+    "write_report",
+]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Between which two values 95 % of the resamples lie.
+
+    Args:
+        low: 2.5 % lie below.
+        high: 2.5 % lie above.
+    """
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One trained model.
+
+    Args:
+        seed: the seeds that gave this selection; more than one where the seed decides nothing.
+        accuracy: share of the test rows predicted right.
+        cost: the C chosen.
+        converged: every fit reached its minimum.
+        selecting_seconds: wall time of the selection, where it was made here.
+        training_seconds: wall time of choosing C and training, when it was trained.
+        cached: trained by an earlier run.
+        selection_digest: SHA-256 of the ids, one a line, in rank order.
+    """
+
+    seed: tuple[int, ...]
+    accuracy: float
+    cost: float
+    converged: bool
+    selecting_seconds: float | None
+    training_seconds: float
+    cached: bool
+    selection_digest: str
+
+
+@dataclass(frozen=True)
+class Share:
+    """Rows of a kind among the rows kept.
+
+    Args:
+        kept: share among the selected, mean over the runs.
+        base: share among all rows of the training file.
+    """
+
+    kept: float
+    base: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What the recorded truth says of the rows kept, mean over the runs.
+
+    Args:
+        corrupted: rows whose `corruption` is not null.
+        by_type: the same for each name of a corruption.
+        mislabelled: rows whose `clean_label` is not their training label.
+        clean_recall: clean rows kept, of those that could have been.
+    """
+
+    corrupted: Share | None = None
+    by_type: Mapping[str, Share] = field(default_factory=dict)
+    mislabelled: Share | None = None
+    clean_recall: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One selection, or one method at one budget over all seeds, or a baseline.
+
+    Args:
+        name: of the method, the file or the baseline.
+        kind: `file`, `method`, `random` or `full`.
+        k: rows trained on.
+        share: of all rows.
+        balance: how classes shared the budget.
+        runs: one a trained model.
+        accuracy: mean over the runs.
+        accuracy_interval: where anything varies.
+        gain: accuracy less that of stratified random at the same budget and balance.
+        gain_interval: of that difference.
+        relative: accuracy over that of the full set.
+        worst_class: label of the test class that is predicted worst.
+        worst_accuracy: accuracy on that class, mean over the runs.
+        truth: shares of bad rows, where the truth is recorded.
+        to_clean_mean: distance of the selection's mean to the mean of the clean rows (of all rows
+            where no truth is recorded), mean over the runs.
+        to_median: distance of the selection's mean to the geometric median of all rows.
+    """
+
+    name: str
+    kind: str
+    k: int
+    share: float
+    balance: str
+    runs: tuple[Run, ...]
+    accuracy: float
+    accuracy_interval: Interval | None
+    gain: float | None
+    gain_interval: Interval | None
+    relative: float | None
+    worst_class: str
+    worst_accuracy: float
+    truth: Truth
+    to_clean_mean: float
+    to_median: float
+
+    @property
+    def is_baseline(self) -> bool:
+        """Stands beside the results, and is held to no gate."""
+        return self.kind in {"random", "full"}
+
+    @property
+    def no_better_than_random(self) -> bool:
+        """The interval of the gain holds 0, or lies below it."""
+        return self.gain_interval is not None and self.gain_interval.low <= 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What `--fail-under` demanded of a cell, and whether it held.
+
+    Args:
+        measure: `accuracy`, `relative` or `gain-over-random`.
+        threshold: the least value that passes.
+        value: what the cell has.
+        passed: value ≥ threshold.
+        message: one line, naming the cell and its interval.
+    """
+
+    measure: str
+    threshold: float
+    value: float
+    passed: bool
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything `evaluate` has to say.
+
+    Args:
+        train: what was selected from and trained on.
+        test: what it was judged by.
+        model: family of the model.
+        recipe: its hyperparameters.
+        parameters: resolved options.
+        proxy_data: `clean`, `corrupted` or `not stated`: what the encoder and any proxy saw.
+        seed: of the resamples.
+        resamples: of the bootstrap.
+        cells: results and baselines.
+        fidelity: Integrated Fidelity Score of each method over its budgets.
+        gates: demands and outcomes.
+        warnings: what the user should know.
+        device: where selections ran.
+        seconds: wall time of everything.
+        schema: version of this record.
+        versions: of what decides the numbers.
+    """
+
+    train: InputRecord
+    test: InputRecord
+    model: str
+    recipe: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    proxy_data: str
+    seed: int
+    resamples: int
+    cells: tuple[Cell, ...]
+    fidelity: Mapping[str, float]
+    gates: tuple[Gate, ...]
+    warnings: tuple[str, ...]
+    device: str
+    seconds: float
+    schema: int = SCHEMA_VERSION
+    versions: Mapping[str, str] = field(default_factory=versions)
+
+    def to_json(self) -> str:
+        """The report as one JSON object."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "Report":
+        """Read a record; keys of later versions are passed over.
+
+        Raises:
+            KeyError: a key is not there.
+            TypeError: a value of another type.
+        """
+        return _built(cls, record)
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Write a report whole; whether it may replace a file was asked before the work.
+
+    Raises:
+        DiskFull: no space left.
+    """
+    write_text(path, report.to_json() + "\n")
+
+
+def read_report(path: Path) -> Report:
+    """Read a report.
+
+    Raises:
+        FileMissing: no such file.
+        ArtifactIncomplete: no JSON: truncated or damaged.
+        SchemaMismatch: JSON of something else.
+    """
+    if not path.is_file():
+        raise FileMissing(f"no such file: {path}")
+    record = read_record(path.read_bytes(), str(path))
+    try:
+        return Report.from_dict(record)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SchemaMismatch(f"{path} is no report of `coreset evaluate` ({error})") from error
+
+
+def _built(kind: Any, value: Any) -> Any:  # noqa: ANN401 (whatever the field's type says)
+    """A value of a declared type from what JSON made of it."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        return kind(**{f.name: _built(hints[f.name], value[f.name]) for f in fields(kind)})
+    if origin in (Union, UnionType):
+        present = next(k for k in inner if k is not NoneType)
+        return None if value is None else _built(present, value)
+    if origin is tuple:
+        return tuple(_built(inner[0], v) for v in value)
+    if origin is not None and issubclass(origin, Mapping):
+        return {key: _built(inner[1], v) for key, v in value.items()}
+    return value

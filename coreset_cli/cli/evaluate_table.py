@@ -1,0 +1,125 @@
+"""The table of `coreset evaluate`, for people."""
+
+import io
+import sys
+from collections.abc import Callable, Sequence
+
+from coreset_cli.artifacts.report import Cell, Interval, Report, Share
+
+__all__ = ["table_lines"]
+
+NOTHING = "–"
+
+
+def table_lines(report: Report) -> list[str]:
+    """The cells as a table, then what must be said of them."""
+    head, body = _columns(report.cells)
+    table = _rich(head, body) if sys.stdout.isatty() else _plain(head, body)
+    return [*table, "", *_notes(report)]
+
+
+def _columns(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
+    """Headings and texts; a column nobody has is left out."""
+    columns: list[tuple[str, Callable[[Cell], str]]] = [
+        ("cell", lambda c: c.name),
+        ("rows", lambda c: f"{c.k:,}"),
+        ("accuracy", lambda c: f"{100 * c.accuracy:.1f}"),
+        ("95 %", lambda c: _between(c.accuracy_interval, "{:.1f}")),
+        ("gain", lambda c: NOTHING if c.gain is None else _signed(c.gain)),
+        ("95 % of gain", lambda c: _between(c.gain_interval, "{:+.1f}")),
+        ("of full", lambda c: NOTHING if c.relative is None else f"{100 * c.relative:.1f}"),
+        ("worst class", lambda c: f"{100 * c.worst_accuracy:.1f} ({c.worst_class})"),
+        ("corrupted", lambda c: _share(c.truth.corrupted)),
+        ("mislabelled", lambda c: _share(c.truth.mislabelled)),
+        ("clean recall", lambda c: _percent(c.truth.clean_recall)),
+        ("to clean mean", lambda c: f"{c.to_clean_mean:.3g}"),
+        ("to median", lambda c: f"{c.to_median:.3g}"),
+        ("C", lambda c: " ".join(f"{x:g}" for x in sorted({r.cost for r in c.runs}))),
+        ("select s", _selecting),
+        ("train s", lambda c: f"{sum(r.training_seconds for r in c.runs):.1f}"),
+        ("digest", lambda c: c.runs[0].selection_digest[:8] if len(c.runs) == 1 else NOTHING),
+    ]
+    written = [(name, [text(cell) for cell in cells]) for name, text in columns]
+    shown = [(n, texts) for n, texts in written if any(text != NOTHING for text in texts)]
+    rows = [list(row) for row in zip(*(texts for _, texts in shown), strict=True)]
+    return [name for name, _ in shown], rows
+
+
+def _notes(report: Report) -> list[str]:
+    """What the numbers do not say by themselves."""
+    notes = [
+        f"{report.model} model, C by {report.recipe['folds']}-fold log-loss; shares in %, "
+        f"{report.resamples:,} paired resamples of {report.test.rows:,} test rows and of the seeds",
+        f"proxy data: {report.proxy_data}",
+    ]
+    for cell in report.cells:
+        if cell.no_better_than_random:
+            assert cell.gain is not None
+            between = _between(cell.gain_interval, "{:+.1f}")
+            notes.append(
+                f"no better than random: {cell.name} at {cell.k:,} rows "
+                f"(gain {_signed(cell.gain)}, 95 % {between})"
+            )
+        elif cell.gain is not None and cell.gain_interval is None and cell.gain <= 0:
+            notes.append(f"no better than random: {cell.name} at {cell.k:,} rows")
+    for cell in report.cells:
+        for name, share in cell.truth.by_type.items():
+            notes.append(f"{name} kept by {cell.name} at {cell.k:,} rows: {_share(share)}")
+    if report.fidelity:
+        scores = ", ".join(f"{name} {score:.3f}" for name, score in report.fidelity.items())
+        notes.append(f"integrated fidelity over the budgets: {scores}")
+    notes += [gate.message for gate in report.gates if gate.passed]
+    return notes
+
+
+def _selecting(cell: Cell) -> str:
+    known = [r.selecting_seconds for r in cell.runs if r.selecting_seconds is not None]
+    return f"{sum(known):.1f}" if known else NOTHING
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _percent(share: float | None) -> str:
+    return NOTHING if share is None else f"{100 * share:.1f}"
+
+
+def _share(share: Share | None) -> str:
+    return NOTHING if share is None else f"{100 * share.kept:.1f} of {100 * share.base:.1f}"
+
+
+def _between(interval: Interval | None, form: str) -> str:
+    if interval is None:
+        return NOTHING
+    ends = (form.format(100 * end).replace("-", "−") for end in (interval.low, interval.high))
+    return " … ".join(ends)
+
+
+def _plain(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """Columns aligned with spaces, numbers to the right."""
+    rows = [head, *body]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
+    return [
+        "  ".join(
+            text.ljust(width) if place == 0 else text.rjust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _rich(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """A table that wraps at the width of the terminal."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(head):
+        table.add_column(name, justify="left" if place == 0 else "right")
+    for row in body:
+        table.add_row(*row)
+    page = io.StringIO()
+    Console(file=page, width=Console().width, force_terminal=True).print(table)
+    return page.getvalue().rstrip("\n").split("\n")

@@ -1,0 +1,1 @@
+"""The parts of `evaluate`: what is read, what is trained, what is told."""

@@ -1,0 +1,200 @@
+"""What a user asked `evaluate` for, checked before anything is read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coreset_cli.artifacts.report import Report, write_report
+from coreset_cli.commands.budget import Budget, parse_budget
+from coreset_cli.commands.evaluation.gates import Demand
+from coreset_cli.commands.register import canonical_name, make_method, method_class
+from coreset_cli.errors import InvalidParameter, did_you_mean
+from coreset_cli.io.atomic import refuse_existing
+from coreset_cli.training.recipe import LinearRecipe
+
+if TYPE_CHECKING:
+    from coreset_cli.commands.select import Balance
+
+__all__ = [
+    "Outputs",
+    "Request",
+    "budgets_of",
+    "canonical_names",
+    "parse_baselines",
+    "settings_of",
+]
+
+BASELINES = ("random", "full")
+MODELS = ("linear",)
+PROXY_DATA = ("clean", "corrupted", "not stated")
+FIGURES = (".png", ".pdf", ".svg")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asked `evaluate` for.
+
+    Args:
+        train: what selections are of.
+        test: what models are judged by.
+        selections: files of index lists.
+        label: column or file of training labels.
+        test_label: column or file of test labels; by default the column `label` names.
+        ids: column of ids of the training file.
+        column: column of vectors of both.
+        model: family of the models.
+        recipe: how they are trained.
+        seeds: runs of everything that draws; 0 … seeds − 1.
+        baselines: which of `random` and `full` stand beside the results.
+        methods: parameters of each method to select with, as texts.
+        budgets: rows for each of them.
+        balance: how classes share a budget; by default proportional.
+        demands: gates.
+        proxy_data: what the encoder and any proxy were trained on.
+        seed: of the resamples.
+        device: where to select.
+        max_memory: bytes of anonymous memory that may be used.
+        use_cache: keep trained cells, and take those that are kept.
+    """
+
+    train: str
+    test: str
+    selections: tuple[Path, ...] = ()
+    label: str | None = None
+    test_label: str | None = None
+    ids: str | None = None
+    column: str | None = None
+    model: str = "linear"
+    recipe: LinearRecipe = field(default_factory=LinearRecipe)
+    seeds: int = 5
+    baselines: tuple[str, ...] = BASELINES
+    methods: Mapping[str, Mapping[str, str]]
+    budgets: tuple[Budget, ...] = ()
+    balance: "Balance | None" = None
+    demands: tuple[Demand, ...] = ()
+    proxy_data: str = "not stated"
+    seed: int = 0
+    device: str = "auto"
+    max_memory: int = 1 << 62
+    use_cache: bool = True
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise InvalidParameter(f"unknown model '{self.model}'; there is {', '.join(MODELS)}")
+        if self.seeds < 1:
+            raise InvalidParameter(f"--seeds {self.seeds} runs nothing; ask for at least 1")
+        if self.proxy_data not in PROXY_DATA:
+            raise InvalidParameter(f"--proxy-data is clean or corrupted, not '{self.proxy_data}'")
+        if self.methods and not self.budgets:
+            raise InvalidParameter("--method needs a budget; give --ratio or --count")
+        if self.budgets and not self.methods:
+            raise InvalidParameter("--ratio and --count say what --method keeps; give --method")
+        results = bool(self.selections or self.methods)
+        if not (results or "full" in self.baselines):
+            raise InvalidParameter("nothing to evaluate; give index lists, or --method and --ratio")
+        if self.demands and not results:
+            raise InvalidParameter("--fail-under judges index lists and methods; none is given")
+        for demand in self.demands:
+            demand.require_baseline(self.baselines)
+        for name, values in self.methods.items():
+            make_method(name, values)
+
+
+def canonical_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Methods as they are written, each once.
+
+    Raises:
+        UnknownMethod: no method has this name.
+    """
+    return tuple(dict.fromkeys(canonical_name(name) for name in names))
+
+
+def parse_baselines(text: str) -> tuple[str, ...]:
+    """Baselines from `random,full`; an empty text is none.
+
+    Raises:
+        InvalidParameter: another word.
+    """
+    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    for word in words:
+        if word not in BASELINES:
+            hint = did_you_mean(word, BASELINES) or f"; there are {', '.join(BASELINES)}"
+            raise InvalidParameter(f"--baselines has no '{word}'{hint}")
+    return words
+
+
+def budgets_of(ratio: Sequence[str], count: Sequence[int]) -> tuple[Budget, ...]:
+    """All budgets asked for, in the order given.
+
+    Raises:
+        InputError: no budget.
+    """
+    shares = [parse_budget(text, None) for text in ratio]
+    return tuple(dict.fromkeys([*shares, *(parse_budget(None, k) for k in count)]))
+
+
+def settings_of(
+    names: Sequence[str], settings: Mapping[str, str]
+) -> Mapping[str, Mapping[str, str]]:
+    """Share out `METHOD.NAME=VALUE`, and `NAME=VALUE` to every method that has it.
+
+    Raises:
+        InvalidParameter: a method that is not run, or a parameter that none of them has.
+    """
+    found: dict[str, dict[str, str]] = {name: {} for name in names}
+    for parameter, value in settings.items():
+        owner, dot, inner = parameter.partition(".")
+        if dot:
+            method = canonical_name(owner)
+            if method not in found:
+                raise InvalidParameter(f"--set {parameter}: {method} is not run; add --method")
+            found[method][inner] = value
+            continue
+        owners = [n for n in names if parameter in {f.name for f in fields(method_class(n))}]
+        if not owners and len(names) == 1:
+            owners = list(names)
+        if not owners:
+            raise InvalidParameter(
+                f"--set {parameter}: no such parameter in {', '.join(names) or 'no method'}"
+            )
+        for name in owners:
+            found[name].setdefault(parameter, value)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """Where the report and the figure go.
+
+    Args:
+        report: the JSON file.
+        figure: the picture.
+    """
+
+    report: Path | None
+    figure: Path | None
+
+    @classmethod
+    def of(cls, report: Path | None, figure: Path | None, *, force: bool) -> "Outputs":
+        """Check the outputs before any work.
+
+        Raises:
+            OutputExists: one is there and `force` is not given.
+            InvalidParameter: a suffix that is no picture.
+        """
+        for path in (report, figure):
+            if path is not None:
+                refuse_existing(path, force=force)
+        if figure is not None and figure.suffix.lower() not in FIGURES:
+            raise InvalidParameter(f"--plot {figure}: write {', '.join(FIGURES)}")
+        return cls(report=report, figure=figure)
+
+    def write(self, report: Report) -> None:
+        """Write both, each whole or not at all."""
+        if self.report is not None:
+            write_report(self.report, report)
+        if self.figure is not None:
+            from coreset_cli.commands.evaluation.figure import draw
+
+            draw(report, self.figure)
