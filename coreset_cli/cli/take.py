@@ -15,7 +15,8 @@ def take(
     selection: Annotated[
         Path,
         typer.Argument(
-            metavar="SEL", help="Index list: .parquet, .json, .npy or .txt from `coreset select`."
+            metavar="SEL",
+            help="Index list: .parquet, .json, .npy or .txt from `coreset select`, or -.",
         ),
     ],
     data: Annotated[

@@ -1,5 +1,7 @@
 """`take`: an index list and its data in, the selected rows out, joined by id."""
 
+import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,9 +18,10 @@ from coreset_cli.artifacts.manifest import InputRecord, Manifest
 from coreset_cli.artifacts.selection import Selection, read_selection, rows_in
 from coreset_cli.artifacts.subset import METADATA, Subset, companions, form_of, write_subset
 from coreset_cli.device import peak_memory
-from coreset_cli.errors import InvalidParameter, OutputExists
+from coreset_cli.errors import CoresetError, InvalidParameter, OutputExists
 from coreset_cli.io.atomic import refuse_existing
 from coreset_cli.io.digest import lines_digest
+from coreset_cli.io.matrix import temporary_file
 
 __all__ = ["Plan", "Request", "plan", "take"]
 
@@ -31,7 +34,7 @@ class Request:
     """What a user asked `take` for.
 
     Args:
-        selection: an index list.
+        selection: an index list; `-` for stdin.
         paths: the data, as typed.
         output: where to.
         column: column of vectors.
@@ -160,14 +163,16 @@ class _Job:
 
 
 def _prepare(request: Request) -> _Job:
-    selection = read_selection(request.selection)
-    _refuse_inside(request.output, [*request.paths, str(request.selection)])
+    source = str(request.selection)
+    if source == "-" and "-" in request.paths:
+        raise InvalidParameter("the selection and the data cannot both come from stdin; name one")
+    selection = _read_stdin() if source == "-" else read_selection(request.selection)
+    _refuse_inside(request.output, [*request.paths, source])
     data = open_dataset(request.paths, column=request.column, ids=request.ids)
     _refuse_inside(request.output, data.files)
     form = form_of(request.output, data)
     _refuse_output(request.output, form, force=request.force)
     ids_digest = data.ids.digest()
-    source = str(request.selection)
     rows, notes = rows_in(selection, source, data.ids, data.path, ids_digest)
     digest = lines_digest(data.ids.take(rows).texts())
     inputs = (
@@ -183,6 +188,18 @@ def _prepare(request: Request) -> _Job:
         inputs=inputs,
         warnings=(*data.warnings, *notes, *_order_notes(selection, source, digest)),
     )
+
+
+def _read_stdin() -> Selection:
+    """An index list from a pipe, copied once to a temporary file."""
+    with temporary_file() as copy:
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+        copy.flush()
+        place = Path(f"/dev/fd/{copy.fileno()}")
+        try:
+            return read_selection(place)
+        except CoresetError as error:
+            raise type(error)(str(error).replace(str(place), "stdin")) from error
 
 
 def _record(

@@ -112,6 +112,8 @@ def gather_rows(
                 stop = first + file.metadata.row_group(group).num_rows
                 if _between(wanted, first, stop).size:
                     pieces += _pieces(file, group, schema, wanted, first, step)
+                    # Rows kept lie between pages dropped; else memory grows with the file.
+                    pa.default_memory_pool().release_unused()
                 first = stop
                 progress(first, total)
     return Gathered(schema, tuple(pieces), np.searchsorted(wanted, rows))

@@ -409,6 +409,16 @@ def test_a_bare_list_is_taken_for_row_numbers_with_a_warning(run_cli, rows, tmp_
     refused(done, 3, "far.txt", "50 rows")
 
 
+def test_an_index_list_can_be_piped_in(run_cli, rows, tmp_path):
+    out = tmp_path / "out.parquet"
+    done = run_cli("take", "-", rows[0], "-o", out, stdin=b"4\n2\n")
+    assert done.code == 0
+    assert pq.read_table(out)["uid"].to_pylist() == ["u4", "u2"]
+    done = run_cli("take", "-", rows[0], "-o", tmp_path / "o2.parquet", stdin=b"four\n")
+    refused(done, 3, "stdin")
+    refused(run_cli("take", "-", "-", "-o", tmp_path / "o2.parquet", stdin=b"4\n"), 2, "both")
+
+
 def test_a_name_clash(run_cli, pick, rows, tmp_path):
     table = rows[1]
     pq.write_table(table.append_column("rank", table["label"]), tmp_path / "r.parquet")

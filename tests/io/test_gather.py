@@ -60,6 +60,21 @@ def test_progress_ends_at_all_rows(parts):
     assert seen[-1] == (70, 70)
 
 
+def test_only_the_rows_wanted_stay_in_memory(tmp_path):
+    path = tmp_path / "big.parquet"
+    blobs = [np.random.default_rng(i).bytes(20_000) for i in range(500)]
+    pq.write_table(pa.table({"x": blobs}), path, row_group_size=50, use_dictionary=False)
+    before, held = pa.total_allocated_bytes(), []
+    rows = np.arange(0, 500, 50)
+
+    def progress(done, total):
+        held.append(pa.total_allocated_bytes() - before)
+
+    gather_rows([path], rows, progress)
+    assert len(held) == 10
+    assert held[-1] < 2 * len(rows) * 20_000  # of 10 MB
+
+
 def test_files_of_other_types_are_refused(tmp_path):
     pq.write_table(pa.table({"x": [1], "y": [1]}), tmp_path / "a.parquet")
     pq.write_table(pa.table({"y": [1], "x": [0.5]}), tmp_path / "b.parquet")
