@@ -34,7 +34,7 @@ class Balance(Enum):
     equal = "equal"
 
 
-def _methods(incomplete: str) -> list[str]:
+def complete_method(incomplete: str) -> list[str]:
     """Names of methods for the shell to complete; the folder is listed, nothing is imported."""
     from coreset_cli.commands.register import method_names
 
@@ -44,7 +44,11 @@ def _methods(incomplete: str) -> list[str]:
 Method = Annotated[
     str,
     typer.Option(
-        "--method", "-m", metavar="NAME", help="See `coreset methods`.", autocompletion=_methods
+        "--method",
+        "-m",
+        metavar="NAME",
+        help="See `coreset methods`.",
+        autocompletion=complete_method,
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all draws.")]

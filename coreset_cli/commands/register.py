@@ -1,28 +1,24 @@
 """Find methods by name: the folder `methods/` is the register."""
 
-import ast
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Literal, Union, get_args, get_origin, get_type_hints
 
+from coreset_cli import methods
 from coreset_cli.errors import InvalidParameter, UnknownMethod, did_you_mean
 
 if TYPE_CHECKING:
     from coreset_cli.selector import Score, Selector
 
-__all__ = ["Card", "card_of", "make_method", "method_class", "method_names", "parse_settings"]
-
-_FOLDER = Path(__file__).parent.parent / "methods"
+__all__ = ["canonical_name", "make_method", "method_class", "method_names", "parse_settings"]
 
 
 def method_names() -> list[str]:
     """All names, sorted, from the file names; nothing is imported."""
-    names = (file.stem for file in _FOLDER.glob("*.py"))
+    names = {file.stem for folder in methods.__path__ for file in Path(folder).glob("*.py")}
     return sorted(n.replace("_", "-") for n in names if n.isidentifier() and n[0] != "_")
 
 
@@ -85,94 +81,6 @@ def make_method(name: str, settings: Mapping[str, str]) -> "Selector | Score":
             raise InvalidParameter(f"{name} has no parameter '{parameter}'{hint}")
         values[parameter] = _converted(text, known[parameter], f"{name}: {parameter}")
     return found(**values)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """What there is to know of a method before running it.
-
-    Args:
-        name: on the command line.
-        summary: one sentence.
-        needs: what it reads with default parameters.
-        cost: time and memory in n rows, d values a row, k picks.
-        exact: the same picks for any threads, blocks, storage and order of rows.
-        prefix: prefixes are the smaller selections, with default parameters.
-        robustness: what it does with corrupted rows.
-        source: where it was published.
-        deviates: where it differs from there.
-        parameters: name, type, default and meaning of each.
-    """
-
-    name: str
-    summary: str
-    needs: tuple[str, ...]
-    cost: str
-    exact: bool
-    prefix: bool
-    robustness: str
-    source: str
-    deviates: str
-    parameters: tuple[dict[str, str], ...]
-
-
-def card_of(name: str) -> Card:
-    """Read a method's card from its file: docstrings and fields.
-
-    Raises:
-        UnknownMethod: no method has this name.
-    """
-    name = canonical_name(name)
-    found = method_class(name)
-    method = found()
-    text = ast.get_docstring(
-        ast.parse((_FOLDER / f"{name.replace('-', '_')}.py").read_text(encoding="utf-8"))
-    )
-    sections = _sections(text or "")
-    meanings = _arguments(found.__doc__ or "")
-    hints = get_type_hints(found)
-    return Card(
-        name=name,
-        summary=sections[""],
-        needs=tuple(sorted(method.needs)),
-        cost=sections.get("Cost", ""),
-        exact=method.exact,
-        prefix=getattr(method, "prefix", True),
-        robustness=sections.get("Robustness", ""),
-        source=sections.get("Source", ""),
-        deviates=sections.get("Deviates", ""),
-        parameters=tuple(
-            {
-                "name": field.name,
-                "type": _type_text(hints[field.name]),
-                "default": json.dumps(getattr(method, field.name)),
-                "meaning": meanings.get(field.name, ""),
-            }
-            for field in fields(found)
-        ),
-    )
-
-
-def _sections(text: str) -> dict[str, str]:
-    """The first paragraph, and what follows `Source:`, `Cost:` and the like."""
-    found = re.split(r"^(Source|Cost|Robustness|Deviates): ", text, flags=re.MULTILINE)
-    named = dict(zip(found[1::2], found[2::2], strict=True))
-    return {key: " ".join(part.split()) for key, part in {"": found[0], **named}.items()}
-
-
-def _arguments(text: str) -> dict[str, str]:
-    """Meaning of each field, from the `Args:` of a class docstring."""
-    block = text.partition("Args:")[2]
-    found = re.split(r"^\s{8}(\w+): ", block, flags=re.MULTILINE)
-    return {
-        name: " ".join(part.split()) for name, part in zip(found[1::2], found[2::2], strict=True)
-    }
-
-
-def _type_text(kind: object) -> str:
-    if get_origin(kind) is Literal:
-        return " | ".join(map(str, get_args(kind)))
-    return getattr(kind, "__name__", str(kind))
 
 
 def _converted(text: str, kind: object, name: str) -> object:

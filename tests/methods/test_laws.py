@@ -19,7 +19,8 @@ from clouds import inputs_of
 import coreset_cli.compose
 from coreset_cli.artifacts.embeddings import open_embeddings
 from coreset_cli.commands.budget import Budget
-from coreset_cli.commands.register import card_of, make_method, method_class, method_names
+from coreset_cli.commands.methods import card_of
+from coreset_cli.commands.register import make_method, method_class, method_names
 from coreset_cli.commands.select import Request, select
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass
