@@ -137,6 +137,15 @@ def test_an_error_in_the_block_leaves_what_was_there(tmp_path):
     assert names(tmp_path) == ["out"]
 
 
+def test_who_reads_the_old_file_reads_it_to_the_end(tmp_path):
+    path = tmp_path / "out"
+    path.write_text("old")
+    with path.open() as reader:
+        write_text(path, "new")
+        assert reader.read() == "old"
+    assert path.read_text() == "new"
+
+
 def test_the_longest_name_a_folder_takes(tmp_path):
     path = tmp_path / ("ä" * 127)
     write_text(path, "whole")
