@@ -92,6 +92,7 @@ def test_columns_may_stand_in_another_order_and_one_may_have_nulls(tmp_path):
     found = gather_rows(paths, np.array([1, 0]), lambda done, total: None)
     table = pa.Table.from_batches(list(found.batches()))
     assert table.to_pylist() == [{"x": None, "y": "b"}, {"x": 1, "y": "a"}]
+    assert found.schema.field("x").nullable
 
 
 def test_damage_inside_a_row_group_is_named(tmp_path):

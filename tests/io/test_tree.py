@@ -39,6 +39,9 @@ def test_a_folder_that_is_replaced_stays_until_the_new_one_is_whole(tmp_path):
     with pytest.raises(IndexError), whole_folder(out) as part:
         [].pop()
     assert (out / "old").exists()
+    with pytest.raises(FileMissing), whole_folder(out) as part:
+        part.rmdir()
+    assert (out / "old").exists()
     with whole_folder(out) as part:
         (part / "new").write_text("1")
     assert [path.name for path in out.iterdir()] == ["new"]
