@@ -10,10 +10,17 @@ __all__ = ["table_lines"]
 
 NOTHING = "–"
 
+NAMING = 2
+"""Columns that say which cell a line is of."""
+
+GAP = 2
+"""Spaces between columns."""
+
 
 def table_lines(report: Report) -> list[str]:
     """The cells as a table, then what must be said of them."""
-    head, body = _columns(report.cells)
+    order = sorted(report.cells, key=lambda c: (c.kind == "full", c.k, c.kind == "random"))
+    head, body = _columns(order)
     table = _rich(head, body) if sys.stdout.isatty() else _plain(head, body)
     return [*table, "", *_notes(report)]
 
@@ -110,16 +117,34 @@ def _plain(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _rich(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    """A table that wraps at the width of the terminal."""
+    """Tables one below the other, each as wide as the terminal allows, each naming its cells."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for place, name in enumerate(head):
-        table.add_column(name, justify="left" if place == 0 else "right")
-    for row in body:
-        table.add_row(*row)
+    width = Console().width
     page = io.StringIO()
-    Console(file=page, width=Console().width, force_terminal=True).print(table)
+    console = Console(file=page, width=width, force_terminal=True)
+    for places in _pages(
+        [max(map(len, column)) for column in zip(head, *body, strict=True)], width
+    ):
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for place in places:
+            table.add_column(head[place], justify="left" if place == 0 else "right", no_wrap=True)
+        for row in body:
+            table.add_row(*(row[place] for place in places))
+        console.print(table)
     return page.getvalue().rstrip("\n").split("\n")
+
+
+def _pages(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Columns of each table; the first two, name and rows, open every one."""
+    pages: list[list[int]] = []
+    for place in range(NAMING, len(widths)):
+        page = pages[-1] if pages else []
+        taken = sum(widths[p] + GAP for p in page) + widths[place]
+        if not page or (taken > room and len(page) > NAMING):
+            pages.append([*range(NAMING), place])
+        else:
+            page.append(place)
+    return pages

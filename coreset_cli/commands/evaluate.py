@@ -146,6 +146,9 @@ class Plan:
         ]
 
 
+RESAMPLING = 64 << 20
+"""Bytes of the resamples held at a time."""
+
 STEPS = 350
 """Steps over all values of C of one cross-validation, as measured on real embeddings."""
 

@@ -17,7 +17,7 @@ from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Key
 from coreset_cli.training.folds import stratified_folds
 from coreset_cli.training.recipe import LinearRecipe
-from coreset_cli.training.softmax import FloatArray, Parts, Softmax, minimise
+from coreset_cli.training.softmax import FloatArray, Parts, Pulse, Softmax, minimise, unwatched
 
 __all__ = ["Linear", "Scaling", "fit_linear", "fit_scaling", "predict", "training_memory"]
 
@@ -92,6 +92,7 @@ def fit_linear(
     key: Key,
     weights: FloatArray | None = None,
     recipe: LinearRecipe,
+    pulse: Pulse = unwatched,
 ) -> Linear:
     """Choose C and train.
 
@@ -102,6 +103,7 @@ def fit_linear(
         key: ids of the rows; they decide the folds.
         weights: [n] positive weights, normalised here to mean 1; equal ones where not given.
         recipe: candidates of C and the cross-validation.
+        pulse: called at every step of every fit.
     """
     n, d = rows.shape
     weight = np.ones(n) if weights is None else weights / weights.mean()
@@ -113,9 +115,9 @@ def fit_linear(
     cost, converged = recipe.cost_of_few, True
     if n >= recipe.few:
         fold = stratified_folds(codes, key, recipe.folds)
-        cost, converged = _choose_cost(rotated, energy, codes, c, fold, weight, recipe)
+        cost, converged = _choose_cost(rotated, energy, codes, c, fold, weight, recipe, pulse)
     parts = Parts(rotated, energy, codes, weight[:, None], c)
-    model = minimise(parts, cost, Softmax.zero(parts))
+    model = minimise(parts, cost, Softmax.zero(parts), pulse)
     return Linear(
         slopes=axes @ model.slopes[:, 0],
         offsets=model.offsets[0],
@@ -156,6 +158,7 @@ def _choose_cost(
     fold: NDArray[np.int64],
     weight: FloatArray,
     recipe: LinearRecipe,
+    pulse: Pulse,
 ) -> tuple[float, bool]:
     """The C of least mean held-out log-loss, and whether all fits converged."""
     losses = np.zeros(len(recipe.costs))
@@ -165,7 +168,7 @@ def _choose_cost(
         parts = Parts(rows, energy, codes, weight[:, None] * trains, c)
         model = Softmax.zero(parts)
         for place, cost in enumerate(recipe.costs):
-            model = minimise(parts, cost, model)
+            model = minimise(parts, cost, model, pulse)
             converged &= model.converged
             losses[place] += _held_out_loss(parts, model, ~trains, weight, recipe.floor)
     return recipe.costs[int(losses.argmin())], converged

@@ -10,6 +10,7 @@ Source: Liu & Nocedal, "On the limited memory BFGS method", Math. Programming 45
 Cost: two products of the rows with r × parts × c numbers a step; about 20 to 150 steps.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-__all__ = ["Parts", "Softmax", "minimise"]
+__all__ = ["Parts", "Pulse", "Softmax", "minimise", "unwatched"]
 
 TOLERANCE = 1e-6
 """Largest gradient, of the mean loss in the scaled variables, at which to stop."""
@@ -32,6 +33,13 @@ IMPOSSIBLE = -1e30
 """Logit of a class that a training part lacks: finite, so that a weight of 0 silences it."""
 
 FloatArray = NDArray[np.float64]
+
+Pulse = Callable[[], None]
+"""Called at every step; what it raises ends the work."""
+
+
+def unwatched() -> None:
+    """A pulse that nobody takes."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +104,14 @@ class Softmax:
         return logits
 
 
-def minimise(parts: Parts, cost: float, start: Softmax) -> Softmax:
+def minimise(parts: Parts, cost: float, start: Softmax, pulse: Pulse = unwatched) -> Softmax:
     """Fit every part to the minimum of C·Σ wᵢ·lossᵢ + ½‖W‖².
 
     Args:
         parts: rows and weights.
         cost: C, above 0: the smaller, the flatter the model.
         start: from where; the minimum does not depend on it.
+        pulse: called at every step.
     """
     n, r = parts.rows.shape
     p, c = parts.weights.shape[1], parts.c
@@ -119,6 +128,7 @@ def minimise(parts: Parts, cost: float, start: Softmax) -> Softmax:
         return slopes, packed[sizes[0] :].reshape(p, c) * intercept_scale
 
     def objective(packed: FloatArray) -> tuple[float, FloatArray]:
+        pulse()
         slopes, offsets = unpack(packed)
         logits = (parts.rows @ slopes).reshape(n, p, c)
         logits += offsets

@@ -3,6 +3,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.io.digest import hash_integers
@@ -13,6 +14,14 @@ from coreset_cli.training import linear
 from coreset_cli.training.folds import stratified_folds
 from coreset_cli.training.linear import fit_linear, fit_scaling, predict
 from coreset_cli.training.recipe import LinearRecipe, find_recipe
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Threads that wait for each other on a busy machine cost more than they give."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
 
 COSTS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
@@ -40,7 +49,7 @@ def sklearn_probabilities(rows, codes, weights, cost, c, wanted):
         found[:, present] = 1.0
         return found
     doubled = 2 * cost if len(present) == 2 else cost
-    model = LogisticRegression(C=doubled, tol=1e-9, max_iter=20_000)
+    model = LogisticRegression(C=doubled, tol=1e-7, max_iter=20_000)
     model.fit(rows, codes, sample_weight=weights)
     found[:, present] = model.predict_proba(wanted)
     return found

@@ -54,14 +54,14 @@ def draw(report: Report, path: Path) -> None:
 
 def _curves(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     """Cells of one name, by budget; results first, random last."""
-    found: dict[str, list[Cell]] = {}
     balances = {cell.balance for cell in cells if cell.kind == "random"}
-    for cell in sorted(cells, key=lambda c: (c.kind == "random", c.k)):
+    found: dict[str, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.kind == "random", cell.k)):
         if cell.kind == "full":
             continue
-        several = cell.kind == "random" and len(balances) > 1
-        name = f"{cell.name} ({cell.balance})" if several else cell.name
-        name = f"{name} baseline" if cell.kind == "random" and name in found else name
+        name = cell.name
+        if cell.kind == "random":
+            name = f"random ({cell.balance})" if len(balances) > 1 else "random baseline"
         found.setdefault(name, []).append(cell)
     return found
 

@@ -7,8 +7,9 @@ several train at the same time.
 import os
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
+from threading import Event
 
 import numpy as np
 import scipy
@@ -30,6 +31,7 @@ from coreset_cli.training.linear import (
     training_memory,
 )
 from coreset_cli.training.recipe import LinearRecipe
+from coreset_cli.training.softmax import Pulse
 
 __all__ = ["memory_of", "open_cache", "train_all", "workers_for"]
 
@@ -96,9 +98,14 @@ def train_all(
     )
     scaling, key_of_rows = fit_scaling(data.points), data.train.ids.key()
     notes: list[str] = []
+    stopped = Event()
+
+    def pulse() -> None:
+        if stopped.is_set():
+            raise CancelledError
 
     def run(draw: Draw) -> Outcome:
-        return _trained(draw, data, scaling, request.recipe, key_of_rows)
+        return _trained(draw, data, scaling, request.recipe, key_of_rows, pulse)
 
     with threadpool_limits(1, user_api="blas"):
         pool = ThreadPoolExecutor(workers_for(needed, request.max_memory, beside))
@@ -113,7 +120,8 @@ def train_all(
                     found[key] = future.result()
                     note = cache.put(key, found[key])
                     notes += [note] if note else []
-        finally:
+        finally:  # on an error or an interrupt the models in work end at their next step
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
     watch("training", len(missing), len(missing))
     return found, tuple(dict.fromkeys(notes))
@@ -125,7 +133,9 @@ def in_order(draw: Draw) -> tuple[np.ndarray, np.ndarray | None]:
     return draw.rows[order], None if draw.weights is None else draw.weights[order]
 
 
-def _trained(draw: Draw, data: Data, scaling: Scaling, recipe: LinearRecipe, key: Key) -> Outcome:
+def _trained(
+    draw: Draw, data: Data, scaling: Scaling, recipe: LinearRecipe, key: Key, pulse: Pulse
+) -> Outcome:
     started = time.perf_counter()
     rows, weights = in_order(draw)
     model = fit_linear(
@@ -135,6 +145,7 @@ def _trained(draw: Draw, data: Data, scaling: Scaling, recipe: LinearRecipe, key
         key=key.take(rows),
         weights=weights,
         recipe=recipe,
+        pulse=pulse,
     )
     predicted = predict(model, data.test.matrix, scaling)
     return Outcome(
