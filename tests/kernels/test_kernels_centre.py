@@ -46,6 +46,14 @@ def test_half_of_the_mass_is_the_median_exactly(start):
     found = geometric_median(points_of(HEAVY), start=vector(*start))
     assert found.point.tolist() == [0, 0]
     assert found.converged
+    assert found.iterations == 1 or any(start)  # the start is seen to be the median
+
+
+def test_a_step_away_from_a_row_is_held_back_by_the_rows_there():
+    """Worked by hand: R = (2.6, 0), Σ 1/d = .65, so T − z = (4, 0), of which 1 − 2/2.6 is gone."""
+    data = points_of([[0, 0], [0, 0], [4, 0], [4, 3], [4, -3]])
+    found = geometric_median(data, start=vector(0, 0), max_iterations=1)
+    assert found.point.tolist() == pytest.approx([4 * (1 - 2 / 2.6), 0])
 
 
 def test_sublinear_case_ends_on_the_row():

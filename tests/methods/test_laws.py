@@ -300,7 +300,7 @@ def test_the_card_is_whole(name):
     for told in (card.summary, card.source, card.cost, card.robustness):
         assert len(told) > 20
     assert len(card.summary) < 120
-    assert all(parameter["meaning"] for parameter in card.parameters)
+    assert all(parameter.meaning for parameter in card.parameters)
     assert card.exact == (name in EXACT)
 
 

@@ -48,3 +48,8 @@ def test_outliers_come_first():
     rows = ROWS.copy()
     rows[[5, 17, 33]] *= 100
     assert set(pick(KCenter(), rows, 4)[1:]) == {5, 17, 33}
+
+
+def test_rows_of_one_direction_are_all_equal_to_cosine():
+    rows = np.outer([3, 1, 7, 5, 11, 13], [0.125, 0.75, 0.375]).astype(np.float32)
+    assert pick(KCenter(metric="cosine"), rows, 6) == list(range(6))
