@@ -122,7 +122,7 @@ def run_process() -> Callable[..., Result]:
             input=stdin,
             capture_output=True,
             env={**os.environ, **(env or {})},
-            timeout=60,
+            timeout=300,
             **settings,
         )
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())

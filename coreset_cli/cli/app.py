@@ -64,8 +64,8 @@ def build() -> TyperGroup:
         app.command()(command)
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    # typer's own two options guess the shell from the process tree, which fails in CI and pipes
-    group.params = [p for p in group.params if not str(p.name).endswith("_completion")]
+    # typer's own --show-completion guesses the shell from the process tree: not in CI, not in pipes
+    group.params = [parameter for parameter in group.params if parameter.name != "show_completion"]
     for name, command in group.commands.items():
         for option in _options(command):
             option.envvar = f"{NAME}_{name}_{option_name(option)}".upper()

@@ -21,7 +21,7 @@ def loaded_by(*arguments):
         "print(json.dumps([code, sorted({name.partition('.')[0] for name in sys.modules})]))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     code, modules = json.loads(done.stdout.splitlines()[-1])
@@ -117,7 +117,7 @@ def test_completing_loads_no_heavy_library():
         env={**os.environ, **words, "_CORESET_COMPLETE": "complete_bash"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.split("\n")}
     assert "coreset_cli" in loaded
@@ -139,8 +139,22 @@ def test_bash_accepts_the_script(run_process):
         f"'{sys.executable}' -m coreset_cli ) )\n"
         "complete -p coreset; echo ${COMPREPLY[@]}"
     )
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=300)
     assert done.stdout.splitlines() == [
         "complete -o default -F _coreset_completion coreset",
         "take",
     ]
+
+
+def test_completion_installs_itself_for_the_shell_it_is_called_from(tmp_path):
+    done = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m coreset_cli --install-completion; exit $?"],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    (script,) = (tmp_path / ".bash_completions").iterdir()
+    assert "_coreset_completion coreset" in script.read_text()
+    assert str(script) in (tmp_path / ".bashrc").read_text()

@@ -1,6 +1,7 @@
 """Flag over environment over file over default, for every option of every command."""
 
 import json
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -41,11 +42,12 @@ def selected(run_cli, project):
 def a_value(option):
     """Some value of an option, as text, that is not its default."""
     kind = option.type_descriptor
+    values = get_args(kind.annotation)  # of a list, or of a value that may be absent
     if option.is_flag:
         return "0" if option.default else "1"
     if kind.is_choice:
         return next(str(c.value) for c in kind.choices if c != option.default)
-    if kind.annotation in {int, float}:
+    if kind.annotation in {int, float} or {int, float} & set(values):
         return "7"
     return "word"
 

