@@ -21,7 +21,7 @@ def evaluate(
     ],
     selections: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[SEL]...", help="Index lists from `coreset select`."),
+        typer.Argument(metavar="SEL", help="Index lists from `coreset select`."),
     ] = None,
     label: options.Label = None,
     test_label: Annotated[

@@ -42,7 +42,10 @@ class Scaling:
 
     def apply(self, rows: NDArray[np.generic]) -> FloatArray:
         """Standardise rows in float64."""
-        return (rows.astype(np.float64) - self.centre) / self.spread
+        scaled = rows.astype(np.float64)
+        scaled -= self.centre
+        scaled /= self.spread
+        return scaled
 
 
 @dataclass(frozen=True)

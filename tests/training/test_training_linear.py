@@ -14,6 +14,7 @@ from coreset_cli.training import linear
 from coreset_cli.training.folds import stratified_folds
 from coreset_cli.training.linear import fit_linear, fit_scaling, predict
 from coreset_cli.training.recipe import LinearRecipe, find_recipe
+from coreset_cli.training.softmax import Parts, Softmax, minimise
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +142,26 @@ def test_class_of_one_row_is_lost_from_one_fold_and_still_learned():
     model = fit_linear(rows, codes, 3, key=key_of(41), recipe=LinearRecipe())
     assert model.cost == brute_cost(rows, codes, 3, key_of(41))
     assert model.probabilities(rows[40:]).argmax() == 2
+
+
+def test_row_of_a_class_that_its_fold_lacks_costs_a_millionth():
+    rows, codes = classes_of(9, 2, 2, seed=2)
+    codes[8] = 2
+    fold = np.arange(9) % 4
+    trains = fold[:, None] != np.arange(4)
+    parts = Parts(rows, (rows**2).sum(0), codes, trains.astype(float), 3)
+    model = minimise(parts, 0.1, Softmax.zero(parts))
+    expected = 0.0
+    for f in range(4):
+        train, held = fold != f, np.flatnonzero(fold == f)
+        p = sklearn_probabilities(
+            rows[train], codes[train], np.ones(train.sum()), 0.1, 3, rows[held]
+        )
+        p[:, np.setdiff1d(codes, codes[train])] = 1e-6
+        p /= p.sum(1, keepdims=True)
+        expected -= np.log(p[np.arange(len(held)), codes[held]]).sum()
+    found = linear._held_out_loss(parts, model, ~trains, np.ones(9), 1e-6)
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
 def test_fewer_than_four_rows_take_the_fixed_cost():
