@@ -170,8 +170,8 @@ def plan(request: Request) -> Plan:
     rate = _products_per_second()
 
     def seconds(rows: list[int]) -> float:
-        products = sum(4.0 * k * min(k, d) * c * request.recipe.folds * STEPS for k in rows)
-        return products / rate / at_once
+        products = [4.0 * k * min(k, d) * c * request.recipe.folds * STEPS for k in rows]
+        return max(sum(products) / at_once, max(products, default=0.0)) / rate
 
     runs = [k for k in results for _ in range(request.seeds)]
     return Plan(

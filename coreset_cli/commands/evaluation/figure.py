@@ -19,6 +19,9 @@ MARKS = "os^DvPX*"
 LINES = ("-", "--", "-.", ":")
 GREY = "#5F5F5F"
 
+SHIFT = 0.025
+"""Part of the budget by which neighbouring bars stand apart."""
+
 LOG_SPAN = 10
 """Budgets further apart than this factor are drawn on a logarithmic axis."""
 
@@ -45,6 +48,7 @@ def draw(report: Report, path: Path) -> None:
             colour=GREY if is_random else COLOURS[place % len(COLOURS)],
             mark="x" if is_random else MARKS[place % len(MARKS)],
             line=(0, (2, 2)) if is_random else LINES[place // len(COLOURS) % len(LINES)],
+            shift=1 + SHIFT * (place - (len(curves) - 1) / 2),
         )
     _axes(axes, report, [cell.k for cells in curves.values() for cell in cells])
     figure.legend(loc="outside right upper", frameon=False, fontsize="small")
@@ -67,10 +71,21 @@ def _curves(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
 
 
 def _curve(
-    axes: "Axes", name: str, cells: Sequence[Cell], *, colour: str, mark: str, line: object
+    axes: "Axes",
+    name: str,
+    cells: Sequence[Cell],
+    *,
+    colour: str,
+    mark: str,
+    line: object,
+    shift: float,
 ) -> None:
-    """A line through the accuracies and a band over their intervals; one budget has a bar."""
-    k = [cell.k for cell in cells]
+    """A line through the accuracies and a band over their intervals.
+
+    A single budget has a bar, moved aside by the factor `shift`, so that bars do not hide bars.
+    """
+    k = [float(cell.k) for cell in cells]
+    k = [shift * k[0]] if len(k) == 1 else k
     mean = [100 * cell.accuracy for cell in cells]
     ends = [cell.accuracy_interval for cell in cells]
     low = [100 * (e.low if e else c.accuracy) for e, c in zip(ends, cells, strict=True)]
