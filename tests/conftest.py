@@ -62,6 +62,12 @@ class Result:
         return self.err.splitlines()[-1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What `evaluate` keeps goes to a folder of these tests, here and in child processes."""
+    os.environ["CORESET_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def make_points() -> Callable[[int, int, int], NDArray[np.float32]]:
     """A factory of [n, d] float32 points: three blobs of unequal size and spread."""

@@ -13,6 +13,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
+    context: typer.Context,
     train: Annotated[
         str, typer.Option("--train", metavar="EMB", help="Vectors and labels to train on.")
     ],
@@ -100,6 +101,7 @@ def evaluate(
     from coreset_cli.device import memory_limit
 
     values = parse_settings(settings or [])
+    ratio, count = options.higher_of(context, ("ratio", ratio), ("count", count))
 
     from coreset_cli.commands import evaluate as command
 

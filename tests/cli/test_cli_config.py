@@ -105,6 +105,22 @@ def test_the_budget_at_a_higher_level_silences_the_other(
     assert len(selected(*flags)["rows"]) == {"ratio": 6, "count": 5}[name]
 
 
+def test_budgets_of_evaluate_are_silenced_too(run_cli, project, make_points):
+    points, labels = make_points(60, 5, 0), np.arange(60) % 3
+    np.save(project / "emb.npy", points)
+    np.save(project / "labels.npy", labels)
+    line = [*("evaluate", "--train", "emb.npy", "--test", "emb.npy"), *("--label", "labels.npy")]
+    line += ["--test-label", "labels.npy"]
+    line += ["--method", "random", "-k", 5, "--seeds", 1, "--dry-run"]
+    alone = run_cli(*line)
+    (project / "coreset.toml").write_text('[evaluate]\nratio = ["0.2", "0.3"]\n')
+    assert alone.code == 0, alone.err
+    plans = [
+        done.out.split("time")[0] for done in (alone, run_cli(*line), run_cli(*line, "-r", "0.2"))
+    ]
+    assert plans[0] == plans[1] != plans[2]
+
+
 def test_two_budgets_in_one_file_are_refused(run_cli, project):
     (project / "coreset.toml").write_text("[select]\nratio = 0.1\ncount = 5\n")
     done = run_cli("select", "../emb.npy")
