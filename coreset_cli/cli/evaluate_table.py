@@ -59,16 +59,7 @@ def _notes(report: Report) -> list[str]:
         f"{report.resamples:,} paired resamples of {report.test.rows:,} test rows and of the seeds",
         f"proxy data: {report.proxy_data}",
     ]
-    for cell in report.cells:
-        if cell.no_better_than_random:
-            assert cell.gain is not None
-            between = _between(cell.gain_interval, "{:+.1f}")
-            notes.append(
-                f"no better than random: {cell.name} at {cell.k:,} rows "
-                f"(gain {_signed(cell.gain)}, 95 % {between})"
-            )
-        elif cell.gain is not None and cell.gain_interval is None and cell.gain <= 0:
-            notes.append(f"no better than random: {cell.name} at {cell.k:,} rows")
+    notes += [_against_random(cell) for cell in report.cells if _is_no_gain(cell)]
     for cell in report.cells:
         for name, share in cell.truth.by_type.items():
             notes.append(f"{name} kept by {cell.name} at {cell.k:,} rows: {_share(share)}")
@@ -77,6 +68,21 @@ def _notes(report: Report) -> list[str]:
         notes.append(f"integrated fidelity over the budgets: {scores}")
     notes += [gate.message for gate in report.gates if gate.passed]
     return notes
+
+
+def _is_no_gain(cell: Cell) -> bool:
+    if cell.gain is None:
+        return False
+    return cell.no_better_than_random or (cell.gain_interval is None and cell.gain <= 0)
+
+
+def _against_random(cell: Cell) -> str:
+    """Say that random is as good, or better where the whole interval is below 0."""
+    assert cell.gain is not None
+    between = cell.gain_interval
+    verdict = "worse than" if between is not None and between.high < 0 else "no better than"
+    shown = f"gain {_signed(cell.gain)}, 95 % {_between(between, '{:+.1f}')}"
+    return f"{verdict} random: {cell.name} at {cell.k:,} rows ({shown})"
 
 
 def _selecting(cell: Cell) -> str:

@@ -200,10 +200,13 @@ def test_gate_that_holds_is_a_success(evaluate):
     assert got.code == 0, got.err
 
 
-def test_no_better_than_random_is_said(evaluate):
-    got = evaluate(*DIGITS, "-m", "hard", "-k", 100, "--seeds", 2, "--baselines", "random")
+def test_what_does_not_beat_random_is_said(evaluate):
+    got = evaluate(
+        *DIGITS, "-m", "hard", "-m", "moderate", "-k", 100, "--seeds", 2, "--baselines", "random"
+    )
     assert got.code == 0
-    assert "no better than random: hard at 100 rows" in got.out
+    assert "\nworse than random: hard at 100 rows" in got.out
+    assert "\nno better than random: moderate at 100 rows" in got.out
     assert "of full" not in got.out.splitlines()[0]
 
 
