@@ -18,7 +18,7 @@ START_ROWS = 4096
 NOT_CONVERGED = "the geometric median did not converge; it is the best point found"
 """What to tell the user where `converged` is false."""
 
-COLUMN_BYTES = 32 << 20
+COLUMN_BYTES = 24 << 20
 """Bytes of whole columns that a coordinate-wise median holds at once."""
 
 NEAR = 1e-12
@@ -33,7 +33,7 @@ def mean(points: Points) -> Float[Tensor, " d"]:
 def coordinate_median(points: Points) -> Float[Tensor, " d"]:
     """Median of each coordinate; the mean of the middle two where n is even.
 
-    Reads the points once for every so many coordinates as fit into 32 MB, at least one.
+    Reads the points once for every so many coordinates as fit into 24 MB, at least one.
     """
     width = max(1, min(points.d, COLUMN_BYTES // (8 * points.n)))
     middle = [(points.n - 1) // 2, points.n // 2]

@@ -23,8 +23,9 @@ __all__ = ["TIE", "Points"]
 BLOCK_BYTES = 4 << 20
 """Bytes of a block in float64: it is converted and used while it is in the cache."""
 
-KEPT_BYTES = 64 << 20
-"""Bytes of float64 values that may be kept from one pass to the next."""
+KEPT_BYTES = 24 << 20
+"""Bytes of float64 values kept from one pass to the next; as stored and at length 1 they may be
+kept twice, and fit into the working memory that `select` states."""
 
 TIE = 2.0**-40
 """Values closer than this, relative to the terms they were summed from, count as equal."""
@@ -68,15 +69,13 @@ class Points:
 
         Where all rows are few, their float64 values are kept from the first call on.
         """
-        step = max(1, BLOCK_BYTES // (8 * self.d))
-        if self._kept is not None:
-            for start in range(0, self.n, step):
-                yield start, self._kept[start : start + step]
+        if self._kept is None:
+            for start, block in self._unscaled():
+                yield start, self._seen(block, slice(start, start + len(block)))
             return
-        buffer = self._empty(min(step, self.n))
+        step = self._block_rows
         for start in range(0, self.n, step):
-            stop = min(start + step, self.n)
-            yield start, self._fill(buffer[: stop - start], self._stored(start, stop))
+            yield start, self._kept[start : start + step]
 
     def rows(self, index: Int64[Tensor, " m"]) -> Float[Tensor, "m d"]:
         """Float64 values of some rows."""
@@ -84,7 +83,8 @@ class Points:
             return self._kept[index.to(self.device)]
         wanted = index.cpu().numpy()
         stored = self._matrix.take(wanted if self._rows is None else self._rows[wanted])
-        return self._fill(self._empty(len(wanted)), stored)
+        values = _filled(self._empty(len(wanted)), stored)
+        return self._seen(values, index.to(self.device))
 
     def subset(self, index: NDArray[np.int64]) -> "Points":
         """Some rows, as points of their own."""
@@ -124,28 +124,52 @@ class Points:
         by_rank = torch.argsort(self.rank)
         return by_rank[torch.argsort(values[by_rank].float(), stable=True)]
 
+    @property
+    def _block_rows(self) -> int:
+        return max(1, BLOCK_BYTES // (8 * self.d))
+
     @cached_property
     def _kept(self) -> Float[Tensor, "n d"] | None:
         if 8 * self.n * self.d > KEPT_BYTES:
             return None
-        return self._fill(self._empty(self.n), self._stored(0, self.n))
+        kept = self._empty(self.n)
+        for start, block in self._unscaled():
+            which = slice(start, start + len(block))
+            kept[which] = self._seen(block, which)
+        return kept
+
+    @cached_property
+    def _lengths(self) -> Float[Tensor, "n 1"]:
+        """Norm of each row as stored; 1 for a zero row."""
+        lengths = torch.empty(self.n, 1, dtype=torch.float64, device=self.device)
+        for start, block in self._unscaled():
+            norms = block.norm(dim=1, keepdim=True)
+            lengths[start : start + len(block)] = torch.where(norms > 0, norms, 1.0)
+        return lengths
+
+    def _seen(
+        self, values: Float[Tensor, "b d"], which: slice | Int64[Tensor, " b"]
+    ) -> Float[Tensor, "b d"]:
+        """Stored values of some rows as kernels see them; changed in place."""
+        return values.div_(self._lengths[which]) if self._scaled else values
+
+    def _unscaled(self) -> Iterator[tuple[int, Float[Tensor, "b d"]]]:
+        """Blocks of the rows as they are stored, in a buffer that is used again."""
+        buffer = self._empty(min(self._block_rows, self.n))
+        for start in range(0, self.n, len(buffer)):
+            stop = min(start + len(buffer), self.n)
+            if self._rows is None:
+                stored = self._matrix.read(start, stop)
+            else:
+                stored = self._matrix.take(self._rows[start:stop])
+            yield start, _filled(buffer[: stop - start], stored)
 
     def _empty(self, rows: int) -> Float[Tensor, "b d"]:
         return torch.empty(rows, self.d, dtype=torch.float64, device=self.device)
 
-    def _stored(self, start: int, stop: int) -> NDArray[np.generic]:
-        if self._rows is None:
-            return self._matrix.read(start, stop)
-        return self._matrix.take(self._rows[start:stop])
 
-    def _fill(
-        self, target: Float[Tensor, "b d"], stored: NDArray[np.generic]
-    ) -> Float[Tensor, "b d"]:
-        """Write stored values, rounded to float32 where they are wider, into a float64 tensor."""
-        if stored.dtype not in (np.float16, np.float32):
-            stored = stored.astype(np.float32)
-        target.copy_(torch.from_numpy(stored))
-        if self._scaled:
-            norms = target.norm(dim=1, keepdim=True)
-            target /= torch.where(norms > 0, norms, 1.0)
-        return target
+def _filled(target: Float[Tensor, "b d"], stored: NDArray[np.generic]) -> Float[Tensor, "b d"]:
+    """Write stored values, rounded to float32 where they are wider, into a float64 tensor."""
+    if stored.dtype not in (np.float16, np.float32):
+        stored = stored.astype(np.float32)
+    return target.copy_(torch.from_numpy(stored))

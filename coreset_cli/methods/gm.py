@@ -5,11 +5,13 @@ selection from noisy data", ICML 2025 (PMLR 267), algorithm 1 and, for `gamma` a
 algorithm 2.
 Cost: O(k n d + T gamma n d) time for T steps of the median, O(n) memory beside the rows; one pass
 over the rows a pick.
-Robustness: the target stands until half of the rows are corrupted; `cosine` resists wrong labels,
-`l2` resists far outliers, `dot` neither on vectors of unequal norm.
+Robustness: the target stands until half of the rows are corrupted. `l2` picks few gross outliers
+and, per class, fewer wrong labels than their share; `cosine` still fewer wrong labels at the price
+of variety, and no protection where the cloud surrounds the origin; `dot` prefers long vectors.
 Deviates: rows are picked without replacement, as the authors' code does; θ₀, which the paper calls
-suitably chosen, is the target. `match=dot` is the paper's algorithm, `cosine` the authors' code,
-`l2` the exact greedy minimiser of the paper's objective.
+suitably chosen, is the target. `match=dot` is the paper's algorithm, `cosine` the default of the
+authors' code; `l2`, the exact greedy minimiser of the paper's objective, is the default because it
+measured best on human label noise, far outliers and clean labels (README).
 """
 
 from dataclasses import dataclass
@@ -37,8 +39,8 @@ class Gm:
     """Keep the mean of the picks on the geometric median of the data.
 
     Args:
-        match: rule for the next pick: `cosine` sees rows and target at length 1, `dot` takes the
-            largest inner product, `l2` the row nearest to the residual.
+        match: rule for the next pick: `l2` takes the row nearest to the residual, `dot` the
+            largest inner product, `cosine` the same on rows and target at length 1.
         theta0: first residual: the `target`, the `mean` of the rows, a `random` row, or `zero`.
         gamma: share of the rows, in (0, 1], that the median is computed on.
         batches: random batches walked in turn, the residual carried over; above 1, faster by as
@@ -48,7 +50,7 @@ class Gm:
     needs: ClassVar[frozenset[Field]] = needs("embeddings")
     exact: ClassVar[bool] = False
 
-    match: Literal["cosine", "dot", "l2"] = "cosine"
+    match: Literal["l2", "dot", "cosine"] = "l2"
     theta0: Literal["target", "mean", "random", "zero"] = "target"
     gamma: float = 1.0
     batches: int = 1
@@ -81,7 +83,8 @@ class Gm:
             def progress(step: int, total: int, done: int = done) -> None:
                 data.progress(done + step, k)
 
-            picks = matcher.pick(points.subset(batch), quota, progress)
+            pool = points if len(batch) == data.n else points.subset(batch)
+            picks = matcher.pick(pool, quota, progress)
             rows += batch[picks].tolist()
         return Picks(rows=np.asarray(rows, np.int64), notes=notes)
 

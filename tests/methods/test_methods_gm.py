@@ -137,7 +137,7 @@ def test_gamma_draws_without_replacement_from_the_seed():
     assert len(lists) > 1
 
 
-@pytest.mark.parametrize("method", [Gm(), Herding(match="cosine")])
+@pytest.mark.parametrize("method", [Gm(match="cosine"), Herding(match="cosine")])
 def test_cosine_without_a_direction_is_told(method):
     rows = np.vstack([cloud(30, 3, 2), -cloud(30, 3, 2)])
     found = choose(method, inputs_of(rows), 5, Rng(0))
