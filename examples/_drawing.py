@@ -21,7 +21,7 @@ METHOD_STYLE = {
     "moderate": {"color": WINE, "marker": "s"},
     "k-center": {"color": GREEN, "marker": "p"},
     "herding": {"color": ORANGE, "marker": "D"},
-    "gm (default)": {"color": RED, "marker": "P"},
+    "gm cosine": {"color": RED, "marker": "P"},
     "gm l2": {"color": BLUE, "marker": "X"},
     "mean of all rows": {"color": "#CCCCCC", "lw": 7},
     "geometric median": {"color": "#9ED9C5", "lw": 7},

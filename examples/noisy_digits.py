@@ -43,7 +43,7 @@ METHODS = {
     "moderate": ("moderate", {}),
     "k-center": ("k-center", {}),
     "herding": ("herding", {}),
-    "gm (default)": ("gm", {}),
+    "gm cosine": ("gm", {"match": "cosine"}),
     "gm l2": ("gm", {"match": "l2"}),
 }
 

@@ -122,7 +122,7 @@ def test_settings_become_values_of_the_fields():
         ("gm", {"zzz": "1"}, "it has match, theta0, gamma, batches"),
         ("random", {"seed": "1"}, "random has no parameter 'seed'; it has none"),
         ("gm", {"match": "cosin"}, "gm: match cannot be 'cosin'; did you mean cosine"),
-        ("gm", {"match": "zzz"}, "it takes cosine, dot, l2"),
+        ("gm", {"match": "zzz"}, "it takes l2, dot, cosine"),
         ("gm", {"batches": "2.5"}, "gm: batches cannot be '2.5'; it takes int"),
         ("gm", {"gamma": "much"}, "gm: gamma cannot be 'much'; it takes float"),
         ("gm", {"gamma": "nan"}, "gm: gamma cannot be NaN"),

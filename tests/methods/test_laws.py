@@ -36,8 +36,8 @@ EXACT = {"random"}
 
 BY_DRAW = [("random", {}), ("gm", {"theta0": "random"}), ("k-center", {"first": "random"})]
 BY_WINDOW = ["moderate"]
-NOT_BY_DISTANCE = [("gm", {"match": "dot"}), ("herding", {"match": "dot"}),
-                   ("herding", {"match": "cosine"})]  # fmt: skip
+NOT_BY_DISTANCE = [("gm", {"match": "dot"}), ("gm", {"match": "cosine"}), ("gm", {"theta0": "zero"}),
+                   ("herding", {"match": "dot"}), ("herding", {"match": "cosine"})]  # fmt: skip
 
 
 @dataclass(frozen=True)
