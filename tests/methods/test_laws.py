@@ -36,8 +36,9 @@ EXACT = {"random"}
 
 BY_DRAW = [("random", {}), ("gm", {"theta0": "random"}), ("k-center", {"first": "random"})]
 BY_WINDOW = ["moderate"]
-NOT_BY_DISTANCE = [("gm", {"match": "dot"}), ("gm", {"match": "cosine"}), ("gm", {"theta0": "zero"}),
-                   ("herding", {"match": "dot"}), ("herding", {"match": "cosine"})]  # fmt: skip
+NOT_BY_DISTANCE = [("gm", {"match": "dot"}), ("gm", {"match": "cosine"}),
+                   ("herding", {"match": "dot"}), ("herding", {"match": "cosine"}),
+                   ("gm", {"theta0": "zero"})]  # fmt: skip
 
 
 @dataclass(frozen=True)
