@@ -5,8 +5,8 @@ A method is a frozen dataclass of hyperparameters with one function: `select` (a
 the one door through which selectors run, so no method checks a budget.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -118,12 +118,14 @@ class Picks:
         scores: [k] what the method ranked by, where it ranked.
         weights: [k] positive training weights, where the method gives any.
         notes: what the user should know.
+        facts: what the method measured on its way, for the manifest.
     """
 
     rows: NDArray[np.int64]
     scores: NDArray[np.float64] | None = None
     weights: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 class _Described(Protocol):
@@ -196,8 +198,8 @@ def choose(selector: Selector, data: Inputs, k: int, rng: Rng) -> Picks:
         raise InfeasibleBudget(
             f"cannot pick {k} of {data.n} rows; ask for 1 to {data.n} with --count or --ratio"
         )
-    for field in sorted(selector.needs):
-        getattr(data, field)
+    for needed in sorted(selector.needs):
+        getattr(data, needed)
     picks = selector.select(data, k, rng)
     rows = np.unique(picks.rows)
     if len(picks.rows) != k or len(rows) != k or rows[0] < 0 or rows[-1] >= data.n:

@@ -81,7 +81,9 @@ def select(
         raise InvalidParameter(f"--format {form} is for a file; name it with --output")
     target = None if output is None else command.Target.of(output, form, force=force)
     if dry_run:
-        plan = command.plan(request)
+        from coreset_cli.commands.select_plan import plan as planned
+
+        plan = planned(request)
         report.write_out([json.dumps(plan.record(), indent=2)] if as_json else plan.lines())
         return
     with report.Watcher(quiet=quiet).shown() as watch:

@@ -1,5 +1,6 @@
 """One selector inside every class, the budget shared over the classes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,7 +102,14 @@ def _merged(parts: list[_Part], k: int, notes: tuple[str, ...]) -> Picks:
         scores=_placed(parts, k, [part.picks.scores for part in parts]),
         weights=_placed(parts, k, [part.picks.weights for part in parts]),
         notes=tuple(dict.fromkeys(notes)),
+        facts=_largest([part.picks.facts for part in parts]),
     )
+
+
+def _largest(facts: list[Mapping[str, float]]) -> dict[str, float]:
+    """Each fact at its largest over the classes: the class that went worst."""
+    names = dict.fromkeys(name for mine in facts for name in mine)
+    return {name: max(mine[name] for mine in facts if name in mine) for name in names}
 
 
 def _placed(

@@ -67,7 +67,11 @@ class Gm:
         return self.batches == 1
 
     def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
-        """The k rows in the order picked."""
+        """The k rows in the order picked.
+
+        The facts are the steps the median took, the mean distance to it, and the distance from
+        the target to the mean of the picks, as the rule sees rows.
+        """
         median = geometric_median(self._sample(data, rng))
         notes: tuple[str, ...] = () if median.converged else (NOT_CONVERGED,)
         points, target = data.embeddings, median.point
@@ -86,7 +90,12 @@ class Gm:
             pool = points if len(batch) == data.n else points.subset(batch)
             picks = matcher.pick(pool, quota, progress)
             rows += batch[picks].tolist()
-        return Picks(rows=np.asarray(rows, np.int64), notes=notes)
+        facts = {
+            "median_iterations": median.iterations,
+            "median_objective": median.objective,
+            "residual": float((matcher.theta - theta).norm()) / k,
+        }
+        return Picks(rows=np.asarray(rows, np.int64), notes=notes, facts=facts)
 
     def passes(self, n: int, k: int) -> float:
         """One a pick over a batch, and about twenty for the median."""

@@ -40,7 +40,7 @@ class Herding:
     match: Literal["l2", "dot", "cosine"] = "l2"
 
     def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
-        """The k rows in the order picked."""
+        """The k rows in the order picked; the fact is how far their mean is from the target."""
         points, target = data.embeddings, mean(data.embeddings)
         notes: tuple[str, ...] = ()
         if self.match == "cosine":
@@ -49,7 +49,8 @@ class Herding:
             notes = () if target.any() else (NO_DIRECTION,)
         matcher = Matcher(target, target, "l2" if self.match == "l2" else "dot")
         picks = matcher.pick(points, k, data.progress)
-        return Picks(rows=np.asarray(picks, np.int64), notes=notes)
+        residual = float((matcher.theta - target).norm()) / k
+        return Picks(rows=np.asarray(picks, np.int64), notes=notes, facts={"residual": residual})
 
     def passes(self, n: int, k: int) -> float:
         """One a pick, and a few to begin."""

@@ -121,3 +121,14 @@ def test_declares_what_is_inside_and_labels():
     assert not PerClass(method=Gm(batches=2)).prefix
     assert PerClass(method=Random()).exact
     assert not PerClass(method=Gm()).exact
+
+
+def test_facts_are_those_of_the_class_that_went_worst():
+    data = inputs_of(rows_of(42), mixed(12, 30))
+    whole = choose(PerClass(method=Herding()), data, 12, Rng(0))
+    apart = []
+    for group in range(2):
+        rows = np.flatnonzero(data.labels.codes == group)
+        quota = int(np.isin(whole.rows, rows).sum())
+        apart.append(choose(Herding(), data.subset(rows, data.progress), quota, Rng(0)))
+    assert whole.facts == {"residual": max(picks.facts["residual"] for picks in apart)}

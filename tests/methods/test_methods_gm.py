@@ -178,3 +178,22 @@ def test_progress_counts_the_picks_of_all_batches():
     )
     choose(Gm(batches=7), watched, 30, Rng(0))
     assert told == [(done, 30) for done in range(1, 31)]
+
+
+@pytest.mark.parametrize("batches", [1, 4])
+@pytest.mark.parametrize("theta0", ["target", "random"])
+def test_facts_say_how_far_the_mean_of_the_picks_is_from_the_median(batches, theta0):
+    method = Gm(match="l2", batches=batches, theta0=theta0)
+    picks = choose(method, inputs_of(ROWS), 30, Rng(0))
+    median = geometric_median(points_of(ROWS))
+    away = ROWS[picks.rows].astype(float).mean(0) - median.point.numpy()
+    assert picks.facts["residual"] == pytest.approx(np.linalg.norm(away), rel=1e-9)
+    spread = np.linalg.norm(ROWS - median.point.numpy(), axis=1).mean()
+    assert picks.facts["median_objective"] == pytest.approx(spread, rel=1e-6)
+    assert picks.facts["median_iterations"] == median.iterations
+
+
+def test_herding_tells_its_residual():
+    picks = choose(Herding(), inputs_of(ROWS), 30, Rng(0))
+    away = ROWS[picks.rows].astype(float).mean(0) - ROWS.astype(float).mean(0)
+    assert picks.facts == {"residual": pytest.approx(np.linalg.norm(away), rel=1e-9)}
