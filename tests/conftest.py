@@ -6,6 +6,7 @@ file switches the check on before any of them is imported.
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -111,6 +112,13 @@ def run_cli(
         return Result(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard_interrupts() -> None:
+    """Children must hear an interrupt, also where the tests run as a background job."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

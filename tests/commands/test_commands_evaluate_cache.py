@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -112,6 +113,7 @@ def test_outcome_of_another_test_file_is_ignored(tmp_path):
     assert Cache(tmp_path, {}, 3).get("aa") is None
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc")
 def test_interrupt_ends_the_models_in_work(tmp_path):
     rows = np.random.default_rng(0).normal(size=(12000, 600)).astype(np.float32)
     np.save(tmp_path / "e.npy", rows)
@@ -121,9 +123,15 @@ def test_interrupt_ends_the_models_in_work(tmp_path):
     command += ["--train", str(tmp_path / "e.npy"), "--test", str(tmp_path / "e.npy")]
     command += ["--label", str(labels), "--test-label", str(labels), "--no-cache"]
     command += ["-o", str(tmp_path / "r.json")]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, env=dict(os.environ))
-    time.sleep(8)
-    child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=20)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=dict(os.environ)) as child:
+        try:
+            maps = Path(f"/proc/{child.pid}/maps")
+            while "e.npy" not in maps.read_text():
+                time.sleep(0.1)
+            time.sleep(5)  # from reading to training
+            child.send_signal(signal.SIGINT)
+            _, err = child.communicate(timeout=60)
+        finally:
+            child.kill()
     assert child.returncode == 130, err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.npy", "labels.npy"]
