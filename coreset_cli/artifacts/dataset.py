@@ -23,10 +23,10 @@ from coreset_cli.artifacts.tables import TableData, VectorData
 from coreset_cli.errors import FileMissing, IdMismatch, InvalidParameter
 from coreset_cli.io.access import is_folder, read_errors
 from coreset_cli.io.gather import common_schema, extent
-from coreset_cli.io.parquet import vector_column
 from coreset_cli.io.sniff import file_kind
 from coreset_cli.io.tar import index_tar
 from coreset_cli.io.tree import list_images
+from coreset_cli.io.vectors import vector_column
 
 __all__ = ["Dataset", "open_dataset"]
 

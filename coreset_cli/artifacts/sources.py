@@ -32,9 +32,10 @@ from coreset_cli.io.access import is_folder, read_errors
 from coreset_cli.io.matrix import Matrix, Shard, join, temporary_file
 from coreset_cli.io.npy import open_npy
 from coreset_cli.io.npz import flat_names, open_npz, read_flat_member
-from coreset_cli.io.parquet import open_arrow, open_parquet, read_rows
+from coreset_cli.io.parquet import read_rows
 from coreset_cli.io.safetensors import open_safetensors
 from coreset_cli.io.sniff import file_kind, kind_of_bytes
+from coreset_cli.io.vectors import open_arrow, open_parquet
 
 __all__ = ["Source", "open_sources"]
 

@@ -21,14 +21,10 @@ from coreset_cli.artifacts.sources import META_SUFFIX
 from coreset_cli.artifacts.tables import TableData, VectorData
 from coreset_cli.errors import IdMismatch, InvalidParameter, SchemaMismatch
 from coreset_cli.io.atomic import whole_file, write_text
-from coreset_cli.io.parquet import (
-    vector_column,
-    vectors_of,
-    write_batches,
-    write_parquet,
-)
+from coreset_cli.io.parquet import write_batches, write_parquet
 from coreset_cli.io.tar import harmless_name, split_key
 from coreset_cli.io.tree import copy_file, whole_folder
+from coreset_cli.io.vectors import vector_column, vectors_of
 
 __all__ = ["METADATA", "Subset", "companions", "form_of", "write_subset"]
 

@@ -11,13 +11,15 @@ from coreset_cli.artifacts.faults import first_repeat, repeated_rows
 from coreset_cli.artifacts.ids import Ids, row_numbers
 from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.manifest import MANIFEST_KEY, manifest_of, read_record
-from coreset_cli.artifacts.selection import digest_fault, read_unchecked
+from coreset_cli.artifacts.selection import digest_fault
+from coreset_cli.artifacts.selection_file import read_unchecked
 from coreset_cli.artifacts.sources import open_sources
 from coreset_cli.errors import ArtifactError
 from coreset_cli.io.access import is_folder, read_errors
 from coreset_cli.io.npy import npy_dimensions
-from coreset_cli.io.parquet import has_vectors, read_rows, read_schema
+from coreset_cli.io.parquet import read_rows, read_schema
 from coreset_cli.io.sniff import first_bytes, kind_of_bytes
+from coreset_cli.io.vectors import has_vectors
 
 __all__ = ["Info", "Question", "info"]
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from coreset_cli.artifacts.embeddings import Embeddings, Scan, open_embeddings, require_finite, scan
 from coreset_cli.artifacts.manifest import Manifest
-from coreset_cli.artifacts.selection import Selection, format_of, write_selection
+from coreset_cli.artifacts.selection import Selection
+from coreset_cli.artifacts.selection_file import format_of, write_selection
 from coreset_cli.commands.budget import Budget
 from coreset_cli.commands.register import make_method
 from coreset_cli.compose.keep import ByScore

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from coreset_cli.artifacts.dataset import Dataset, open_dataset
 from coreset_cli.artifacts.ids import Ids
 from coreset_cli.artifacts.manifest import InputRecord, Manifest
-from coreset_cli.artifacts.selection import Selection, read_selection, rows_in
+from coreset_cli.artifacts.selection import Selection, rows_in
+from coreset_cli.artifacts.selection_file import read_selection
 from coreset_cli.artifacts.subset import METADATA, Subset, companions, form_of, write_subset
 from coreset_cli.device import peak_memory
 from coreset_cli.errors import CoresetError, InvalidParameter, OutputExists

@@ -214,7 +214,7 @@ def test_slices_of_arrow_arrays_are_read_from_their_offset(kind):
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, sliced.schema) as writer:
         writer.write_table(sliced)
-    from coreset_cli.io.parquet import open_arrow, vectors_of
+    from coreset_cli.io.vectors import open_arrow, vectors_of
 
     matrix, columns = open_arrow(pa.BufferReader(sink.getvalue()), "x", None)
     assert (matrix.read(0, 5) == VECTORS[3:8]).all()

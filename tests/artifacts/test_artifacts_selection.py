@@ -11,13 +11,8 @@ import pytest
 
 from coreset_cli.artifacts.ids import make_ids, row_numbers
 from coreset_cli.artifacts.manifest import InputRecord, Manifest
-from coreset_cli.artifacts.selection import (
-    Selection,
-    format_of,
-    read_selection,
-    rows_in,
-    write_selection,
-)
+from coreset_cli.artifacts.selection import Selection, rows_in
+from coreset_cli.artifacts.selection_file import format_of, read_selection, write_selection
 from coreset_cli.errors import (
     ArtifactIncomplete,
     FileMissing,
@@ -297,7 +292,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from coreset_cli.artifacts.selection import read_selection, write_selection
+from coreset_cli.artifacts.selection_file import read_selection, write_selection
 from coreset_cli.errors import CoresetError
 selection = read_selection(Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))

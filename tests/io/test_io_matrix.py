@@ -10,7 +10,7 @@ from coreset_cli.device import anonymous_memory
 from coreset_cli.errors import SchemaMismatch
 from coreset_cli.io.matrix import BLOCK_BYTES, Matrix, Shard, join, spool
 from coreset_cli.io.npy import open_npy
-from coreset_cli.io.parquet import open_parquet
+from coreset_cli.io.vectors import open_parquet
 
 MIB = 1 << 20
 

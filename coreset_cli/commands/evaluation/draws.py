@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coreset_cli.artifacts.manifest import InputRecord
-from coreset_cli.artifacts.selection import read_selection, rows_in
+from coreset_cli.artifacts.selection import rows_in
+from coreset_cli.artifacts.selection_file import read_selection
 from coreset_cli.commands.budget import Budget
 from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.request import Request
