@@ -102,23 +102,9 @@ def plain_median(x: Tensor, steps: int = 20) -> Tensor:
     return y
 
 
-def plain_gm(x: Tensor, k: int) -> list[int]:
-    """Largest cosine to a residual that follows the geometric median."""
-    target = plain_median(x)
-    x = x / x.norm(dim=1, keepdim=True)
-    target = target / target.norm()
-    theta, taken, rows = target.clone(), torch.zeros(len(x), dtype=torch.bool), []
-    for _ in range(k):
-        row = int((x @ theta).masked_fill(taken, -torch.inf).argmax())
-        taken[row] = True
-        rows.append(row)
-        theta += target - x[row]
-    return rows
-
-
-def plain_herding(x: Tensor, k: int) -> list[int]:
-    """Nearest row to a residual that follows the mean."""
-    target, norms = x.mean(0), (x * x).sum(1)
+def plain_matching(x: Tensor, target: Tensor, k: int) -> list[int]:
+    """Nearest row to a residual that follows the target."""
+    norms = (x * x).sum(1)
     theta, taken, rows = target.clone(), torch.zeros(len(x), dtype=torch.bool), []
     for _ in range(k):
         row = int((2 * (x @ theta) - norms).masked_fill(taken, -torch.inf).argmax())
@@ -126,6 +112,16 @@ def plain_herding(x: Tensor, k: int) -> list[int]:
         rows.append(row)
         theta += target - x[row]
     return rows
+
+
+def plain_gm(x: Tensor, k: int) -> list[int]:
+    """Matching to the geometric median."""
+    return plain_matching(x, plain_median(x), k)
+
+
+def plain_herding(x: Tensor, k: int) -> list[int]:
+    """Matching to the mean."""
+    return plain_matching(x, x.mean(0), k)
 
 
 def plain_k_center(x: Tensor, k: int) -> list[int]:
