@@ -4,7 +4,7 @@ Each kind tells its ids first and reads any of its rows later, in any order, a f
 time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from coreset_cli.artifacts.columns import columns_on_disk, find_ids
+from coreset_cli.artifacts.columns import Columns, columns_on_disk, find_ids
 from coreset_cli.artifacts.embeddings import name_of
 from coreset_cli.artifacts.ids import Ids, make_ids
 from coreset_cli.artifacts.images import TarData, TreeData
@@ -47,8 +47,15 @@ class Dataset(Protocol):
         """One name a row."""
 
     @property
+    def columns(self) -> Columns:
+        """Scalar columns, where there are any."""
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know of how it was read."""
+
+    def scan(self, names: Sequence[str], start: int = 0) -> Iterator[pa.RecordBatch]:
+        """Some columns of all rows from one on, in order, in small batches."""
 
     def read(
         self, rows: NDArray[np.int64], progress: Callable[[int, int], None]
@@ -154,10 +161,12 @@ def _open_tables(paths: Sequence[str], column: str | None, ids: str | None) -> T
     if column is not None:
         vector_column(schema, column, name_of(paths))
     rows, _ = extent(files)
+    columns = columns_on_disk(files)
     return TableData(
         path=name_of(paths),
         files=tuple(map(str, files)),
-        ids=find_ids(columns_on_disk(files), rows, ids, name_of(paths)),
+        ids=find_ids(columns, rows, ids, name_of(paths)),
+        columns=columns,
         warnings=tuple(warnings),
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from coreset_cli.artifacts.columns import NO_COLUMNS, Columns, columns_in_memory
 from coreset_cli.artifacts.ids import Ids
 from coreset_cli.errors import SchemaMismatch
 from coreset_cli.io.access import read_errors
@@ -48,6 +49,17 @@ class TreeData:
     ids: Ids
     trees: tuple[Tree, ...]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> Columns:
+        """The class of every file, where all lie in folders of their class."""
+        classes = [class_of(name) for tree in self.trees for name in tree.names]
+        return NO_COLUMNS if None in classes else columns_in_memory(pa.table({"label": classes}))
+
+    def scan(self, names: Sequence[str], start: int = 0) -> Iterator[pa.RecordBatch]:
+        """Some columns of all rows from one on."""
+        for batch in self.read(np.arange(start, len(self.ids)), lambda done, total: None):
+            yield batch.select(list(names))
 
     def places(self, rows: NDArray[np.int64]) -> list[Path]:
         """The files of some rows."""
@@ -99,6 +111,20 @@ class TarData:
     shards: tuple[TarIndex, ...]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def columns(self) -> Columns:
+        """The `cls` member of every sample as `label`, where all have one."""
+        samples = self.samples(np.arange(len(self.ids)))
+        found = [_columns(members) for _, members in samples]
+        if not all("label" in members for members in found):
+            return NO_COLUMNS
+        return Columns(("label",), lambda name: pa.chunked_array([_classes(samples, found)]))
+
+    def scan(self, names: Sequence[str], start: int = 0) -> Iterator[pa.RecordBatch]:
+        """Some columns of all rows from one on."""
+        for batch in self.read(np.arange(start, len(self.ids)), lambda done, total: None):
+            yield batch.select(list(names))
+
     def samples(self, rows: NDArray[np.int64]) -> list[tuple[TarIndex, list[Member]]]:
         """The shard of each row, and its files in the order of the shard."""
         return [(shard, shard.members(inside)) for shard, inside in _owners(self.shards, rows)]
@@ -111,13 +137,9 @@ class TarData:
         samples = self.samples(rows)
         columns = [_columns(members) for _, members in samples]
         names = sorted(set(chain.from_iterable(columns)))
-        texts = [
-            _text(shard, found["label"]).strip() if "label" in found else None
-            for (shard, _), found in zip(samples, columns, strict=True)
-        ]
-        whole = all(text is None or _INTEGER.fullmatch(text) for text in texts)
-        labels = [int(text) if whole and text is not None else text for text in texts]
-        kinds = {"image": IMAGE, "label": pa.int64() if whole else pa.string()}
+        classes = _classes(samples, columns)
+        labels = classes.to_pylist()
+        kinds = {"image": IMAGE, "label": classes.type}
         others = [name for name in names if name not in kinds]
         schema = _schema(
             {"id": pa.string()}
@@ -190,6 +212,19 @@ def _columns(members: Sequence[Member]) -> dict[str, Member]:
                 "which copies members as they are"
             )
     return {named.get(extension, extension): member for extension, member in found.items()}
+
+
+def _classes(
+    samples: Sequence[tuple[TarIndex, list[Member]]], columns: Sequence[Mapping[str, Member]]
+) -> pa.Array:
+    """The `cls` member of each sample: integers where all are, else texts; null without one."""
+    texts = [
+        _text(shard, found["label"]).strip() if "label" in found else None
+        for (shard, _), found in zip(samples, columns, strict=True)
+    ]
+    if not all(text is None or _INTEGER.fullmatch(text) for text in texts):
+        return pa.array(texts, pa.string())
+    return pa.array([None if text is None else int(text) for text in texts], pa.int64())
 
 
 def _text(shard: TarIndex, member: Member) -> str:

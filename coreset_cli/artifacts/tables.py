@@ -1,6 +1,6 @@
 """Samples that are rows already: of Parquet files, or of vectors with columns beside them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from coreset_cli.artifacts.ids import Ids
 from coreset_cli.errors import SchemaMismatch
 from coreset_cli.io.gather import extent, gather_rows
 from coreset_cli.io.matrix import Matrix
+from coreset_cli.io.stream import stream_rows
 
 __all__ = ["TableData", "VectorData"]
 
@@ -25,13 +26,19 @@ class TableData:
         path: as the user typed it.
         files: what it stands for, in the order read.
         ids: one name a row.
+        columns: scalar columns.
         warnings: what the user should know of how it was read.
     """
 
     path: str
     files: tuple[str, ...]
     ids: Ids
+    columns: Columns
     warnings: tuple[str, ...] = ()
+
+    def scan(self, names: Sequence[str], start: int = 0) -> Iterator[pa.RecordBatch]:
+        """Some columns of all rows from one on."""
+        return stream_rows([Path(file) for file in self.files], names, start)
 
     def read(
         self, rows: NDArray[np.int64], progress: Callable[[int, int], None]
@@ -65,6 +72,12 @@ class VectorData:
     matrix: Matrix
     columns: Columns
     warnings: tuple[str, ...] = ()
+
+    def scan(self, names: Sequence[str], start: int = 0) -> Iterator[pa.RecordBatch]:
+        """Some columns of all rows from one on."""
+        rows = np.arange(start, self.matrix.n)
+        for batch in self.read(rows, lambda done, total: None):
+            yield batch.select(list(names))
 
     def read(
         self, rows: NDArray[np.int64], progress: Callable[[int, int], None]
