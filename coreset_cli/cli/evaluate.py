@@ -97,8 +97,8 @@ def evaluate(
     force: options.Force = False,
 ) -> None:
     """Train on selections and compare: accuracy, intervals, and what random would have done."""
-    from coreset_cli.commands.register import parse_settings
     from coreset_cli.device import memory_limit
+    from coreset_cli.settings import parse_settings
 
     values = parse_settings(settings or [])
     ratio, count = options.higher_of(context, ("ratio", ratio), ("count", count))

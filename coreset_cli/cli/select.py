@@ -54,8 +54,9 @@ def select(
 ) -> None:
     """Pick the rows worth training on: one row number a line, best first."""
     from coreset_cli.commands.budget import parse_budget
-    from coreset_cli.commands.register import canonical_name, parse_settings
+    from coreset_cli.commands.register import canonical_name
     from coreset_cli.device import memory_limit
+    from coreset_cli.settings import parse_settings
 
     name = canonical_name(method)
     ratio, count = options.higher_of(context, ("ratio", ratio), ("count", count))

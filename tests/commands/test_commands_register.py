@@ -10,7 +10,6 @@ from coreset_cli.commands.register import (
     make_method,
     method_class,
     method_names,
-    parse_settings,
 )
 from coreset_cli.errors import InvalidParameter, UnknownMethod
 from coreset_cli.methods.gm import Gm
@@ -152,13 +151,3 @@ def test_flags_optional_numbers_and_words(monkeypatch):
     assert make_method("every", {"limit": "none"}) == Every()
     with pytest.raises(InvalidParameter, match="flag cannot be 'yes'; it is true or false"):
         make_method("every", {"flag": "yes"})
-
-
-def test_settings_are_split_at_the_first_equals_sign():
-    assert parse_settings(["a=1", "b-c = x=y "]) == {"a": "1", "b_c": "x=y"}
-
-
-@pytest.mark.parametrize("settings", [["a"], ["=1"], [" =1"], ["a=1", "a=2"]])
-def test_settings_that_are_none(settings):
-    with pytest.raises(InvalidParameter, match="--set"):
-        parse_settings(settings)

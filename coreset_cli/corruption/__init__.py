@@ -1,0 +1,1 @@
+"""What damages data: images, labels and vectors, one kind a function."""

@@ -1,0 +1,1 @@
+"""What turns images and texts into vectors: one family a file."""

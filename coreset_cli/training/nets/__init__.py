@@ -1,0 +1,1 @@
+"""Architectures, one a file; the file name is the name, `_` for `-`."""
