@@ -16,6 +16,7 @@ __all__ = [
     "START_UP",
     "anonymous_memory",
     "cgroup_room",
+    "computes_in_bfloat16",
     "find_device",
     "memory_limit",
     "parse_bytes",
@@ -54,6 +55,21 @@ def find_device(name: str) -> "torch.device":
         if index >= torch.cuda.device_count():
             raise DeviceUnavailable(f"no device {name} on this machine; use --device cpu")
     return torch.device(name)
+
+
+def computes_in_bfloat16(device: "torch.device") -> bool:
+    """Whether a device multiplies in bfloat16 itself; elsewhere it is emulated, and slower.
+
+    Args:
+        device: CUDA devices are taken to; a processor has to say so.
+    """
+    if device.type != "cpu":
+        return device.type == "cuda"
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
+    return not words.isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
 def parse_bytes(text: str) -> int:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from coreset_cli.errors import InvalidParameter, did_you_mean
 
-__all__ = ["filled", "parse_settings", "parse_spec"]
+__all__ = ["converted", "filled", "parse_settings", "parse_spec"]
 
 T = TypeVar("T")
 
@@ -61,8 +61,22 @@ def filled(kind: type[T], settings: Mapping[str, str], name: str) -> T:
     Raises:
         InvalidParameter: no such field, or a value that it cannot take.
     """
+    return kind(**converted(kind, settings, name))
+
+
+def converted(kind: type[Any], settings: Mapping[str, str], name: str) -> dict[str, Any]:
+    """Values of some fields of a dataclass from texts; those of a tuple are joined with `+`.
+
+    Args:
+        kind: the dataclass.
+        settings: a text for some of its fields.
+        name: what messages call it.
+
+    Raises:
+        InvalidParameter: no such field, or a value that it cannot take.
+    """
     hints = get_type_hints(kind)
-    known = {field.name: hints[field.name] for field in fields(cast("Any", kind)) if field.init}
+    known = {field.name: hints[field.name] for field in fields(kind) if field.init}
     values = {}
     for parameter, text in settings.items():
         if parameter not in known:
@@ -70,7 +84,7 @@ def filled(kind: type[T], settings: Mapping[str, str], name: str) -> T:
             hint = did_you_mean(parameter, known) or listed
             raise InvalidParameter(f"{name} has no parameter '{parameter}'{hint}")
         values[parameter] = _converted(text, known[parameter], f"{name}: {parameter}")
-    return kind(**values)
+    return values
 
 
 def _converted(text: str, kind: object, name: str) -> object:
@@ -84,6 +98,8 @@ def _converted(text: str, kind: object, name: str) -> object:
         if text.lower() == "none" and NoneType in get_args(kind):
             return None
         return _converted(text, next(a for a in get_args(kind) if a is not NoneType), name)
+    if get_origin(kind) is tuple:
+        return tuple(_converted(part, get_args(kind)[0], name) for part in text.split("+"))
     if kind is bool:
         if text.lower() not in {"true", "false"}:
             raise InvalidParameter(f"{name} cannot be '{text}'; it is true or false")

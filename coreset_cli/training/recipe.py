@@ -1,11 +1,19 @@
-"""Hyperparameters of training: frozen, named, saved with the result."""
+"""Hyperparameters of training: frozen, named, saved with the result.
+
+Sources of the network recipes: `gm-cifar` and `gm-tiny` are the training of the GM-Matching paper
+as its code base (Xia et al., "Moderate coreset", ICLR 2023) has it; `echo` is that of ECHO on
+DeepCore's code; `quick` is ours, for a processor without an accelerator.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Literal
 
 from coreset_cli.errors import InvalidParameter, did_you_mean
+from coreset_cli.settings import converted, parse_spec
 
-__all__ = ["LinearRecipe", "find_recipe"]
+__all__ = ["NETWORK_RECIPES", "LinearRecipe", "NetworkRecipe", "find_recipe", "network_recipe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,3 +50,159 @@ def find_recipe(name: str) -> LinearRecipe:
         hint = did_you_mean(name, RECIPES) or f"; there is {', '.join(RECIPES)}"
         raise InvalidParameter(f"unknown recipe '{name}'{hint}")
     return RECIPES[name]()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkRecipe:
+    """How a network is trained, by stochastic gradient descent with momentum.
+
+    Weight decay acts on all parameters, biases and normalisation included, as in the references.
+
+    Args:
+        name: on the command line.
+        epochs: passes over the rows.
+        batch: rows a step; all of them where there are fewer. None is left out: a last batch of
+            one row joins the one before.
+        learning_rate: the highest.
+        momentum: of the descent.
+        nesterov: Nesterov's momentum.
+        weight_decay: times the parameters, added to their gradient.
+        schedule: `steps`: divided at milestones, by epoch; `cosine`: half a cosine down, by step;
+            `one-cycle`: a line up and a line down, by step.
+        milestones: epochs at which `steps` divides, in a run of `milestones_of` epochs; of another
+            length, in proportion.
+        milestones_of: see there.
+        divisor: by which `steps` divides.
+        warm_up: share of the steps in which `one-cycle` rises, from a tenth of the highest rate.
+        last_rate: to which `cosine` and `one-cycle` fall.
+        clip: largest norm of the gradient of a step; `none` leaves it as it is.
+        label_smoothing: share of the target spread over all classes.
+        crop: `zero` and `reflect`: a random place in the picture padded by `padding`; `resized`: a
+            random part (8 to 100 % of the area, sides 3:4 to 4:3) at `part` / 64 of the size and
+            then at the full one, and tests see the middle 64/73 of the picture; defined for 64
+            pixels, other sizes in proportion.
+        padding: pixels on each side.
+        part: size of the part before the last scaling, of 64.
+        flip: mirror half of the pictures, left to right; `auto` mirrors colour and not grey ones.
+            Digits must not be mirrored: for those in colour (SVHN) say `never`.
+        cutout: side of a square, at a random place, set to the mean colour; 0 for none.
+        augment: `all` pictures, or those in colour only.
+        augment_from: least side, in pixels, of pictures that are augmented.
+        precision: of the network's arithmetic; `auto` is bfloat16 where the device computes in it.
+            Parameters, the last layer and the loss are float32 always.
+        compile: compile the network first. On CUDA only; unverified.
+        evaluate_every: epochs between two looks at the test rows; the last is always looked at.
+    """
+
+    name: str
+    epochs: int
+    batch: int
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 5e-4
+    schedule: Literal["steps", "cosine", "one-cycle"] = "steps"
+    milestones: tuple[int, ...] = ()
+    milestones_of: int = 1
+    divisor: float = 5.0
+    warm_up: float = 0.25
+    last_rate: float = 0.0
+    clip: float | None = None
+    label_smoothing: float = 0.0
+    crop: Literal["none", "zero", "reflect", "resized"] = "none"
+    padding: int = 4
+    part: int = 55
+    flip: Literal["auto", "always", "never"] = "auto"
+    cutout: int = 0
+    augment: Literal["all", "colour"] = "all"
+    augment_from: int = 1
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = False
+    evaluate_every: int = 1
+
+    def __post_init__(self) -> None:
+        for field in ("epochs", "batch", "milestones_of", "part", "evaluate_every", "augment_from"):
+            self._demand(field, getattr(self, field) >= 1, "at least 1")
+        for field in ("learning_rate", "divisor"):
+            value = getattr(self, field)
+            self._demand(field, value > 0 and isfinite(value), "above 0")
+        for field in ("weight_decay", "last_rate", "padding", "cutout"):
+            value = getattr(self, field)
+            self._demand(field, value >= 0 and isfinite(value), "at least 0")
+        for field in ("momentum", "warm_up", "label_smoothing"):
+            self._demand(field, 0 <= getattr(self, field) < 1, "in [0, 1)")
+        self._demand("part", self.part <= 64, "at most 64")
+        self._demand("clip", self.clip is None or self.clip > 0, "above 0, or none")
+        if self.nesterov and self.momentum == 0:
+            raise InvalidParameter(f"{self.name}: nesterov needs a momentum above 0")
+
+    def _demand(self, field: str, holds: bool, range_: str) -> None:
+        if not holds:
+            raise InvalidParameter(
+                f"{self.name}: {field} cannot be {getattr(self, field)}; it is {range_}"
+            )
+
+
+NETWORK_RECIPES: dict[str, NetworkRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        NetworkRecipe(
+            name="gm-cifar",
+            epochs=200,
+            batch=128,
+            milestones=(60, 120, 160),
+            milestones_of=200,
+            divisor=5.0,
+            crop="zero",
+        ),
+        NetworkRecipe(
+            name="gm-tiny",
+            epochs=90,
+            batch=256,
+            weight_decay=1e-4,
+            milestones=(30, 60),
+            milestones_of=90,
+            divisor=10.0,
+            clip=1.0,
+            crop="resized",
+        ),
+        NetworkRecipe(
+            name="echo",
+            epochs=200,
+            batch=256,
+            nesterov=True,
+            schedule="cosine",
+            last_rate=1e-4,
+            crop="reflect",
+            augment="colour",
+        ),
+        NetworkRecipe(
+            name="quick",
+            epochs=16,
+            batch=128,
+            learning_rate=0.1,
+            nesterov=True,
+            schedule="one-cycle",
+            crop="reflect",
+            augment="colour",
+            augment_from=32,
+        ),
+    )
+}
+
+
+def network_recipe(text: str) -> NetworkRecipe:
+    """The recipe a text names: `quick`, or `gm-cifar:epochs=30,batch=256`.
+
+    Raises:
+        InvalidParameter: no such recipe or field, or a value that it cannot take.
+    """
+    name, settings = parse_spec(text, "--recipe")
+    if name not in NETWORK_RECIPES:
+        hint = did_you_mean(name, NETWORK_RECIPES) or f"; there are {', '.join(NETWORK_RECIPES)}"
+        raise InvalidParameter(f"unknown recipe '{name}' of a network{hint}")
+    settings.pop("name", None)
+    if "name" in settings:
+        raise InvalidParameter(f"{name} has no parameter 'name'")
+    changes = converted(NetworkRecipe, settings, name)
+    return replace(NETWORK_RECIPES[name], **changes)
