@@ -8,11 +8,11 @@ import numpy as np
 
 from coreset_cli.artifacts.columns import Columns, columns_on_disk, find_ids, find_labels
 from coreset_cli.artifacts.ids import Ids
-from coreset_cli.artifacts.labels import Labels, make_labels
+from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.manifest import InputRecord
 from coreset_cli.artifacts.shards import order_warning
 from coreset_cli.artifacts.sources import open_sources
-from coreset_cli.errors import IdMismatch, InvalidParameter, NotFinite
+from coreset_cli.errors import IdMismatch, NotFinite
 from coreset_cli.io.matrix import Matrix
 
 __all__ = [
@@ -50,27 +50,6 @@ class Embeddings:
     ids: Ids
     labels: Labels | None
     warnings: tuple[str, ...] = ()
-
-    def require_labels(self) -> Labels:
-        """The labels.
-
-        Raises:
-            InvalidParameter: the input has none.
-        """
-        if self.labels is None:
-            raise InvalidParameter(
-                f"{self.path} has no labels (columns: {', '.join(self.columns.names) or 'none'}); "
-                "name a column or a file with --label"
-            )
-        return self.labels
-
-    def column_labels(self, name: str) -> Labels:
-        """Labels from another column.
-
-        Raises:
-            SchemaMismatch: not labels.
-        """
-        return make_labels(self.columns.read(name), f"{self.path}: column '{name}'")
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ class Pictures:
         """Scalar columns."""
         return self.data.columns
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of how it was read."""
+        return self.data.warnings
+
     def batches(self, start: int = 0) -> Iterator[tuple[int, list[bytes | None]]]:
         """All images from a row on, as they are stored: the first row, and a few megabytes.
 

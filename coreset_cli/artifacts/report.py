@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -46,22 +46,26 @@ class Run:
     Args:
         seed: the seeds that gave this selection; more than one where the seed decides nothing.
         accuracy: share of the test rows predicted right.
-        cost: the C chosen.
         converged: every fit reached its minimum.
         selecting_seconds: wall time of the selection, where it was made here.
-        training_seconds: wall time of choosing C and training, when it was trained.
+        training_seconds: wall time of training, and of choosing C, when it was trained.
         cached: trained by an earlier run.
         selection_digest: SHA-256 of the ids, one a line, in rank order.
+        cost: the C chosen, of a linear model.
+        best_accuracy: of the best epoch on the test rows, of a network; `accuracy` is of the last.
+        best_epoch: that epoch, from 1 on.
     """
 
     seed: tuple[int, ...]
     accuracy: float
-    cost: float
     converged: bool
     selecting_seconds: float | None
     training_seconds: float
     cached: bool
     selection_digest: str
+    cost: float | None = None
+    best_accuracy: float | None = None
+    best_epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,9 @@ class Cell:
         worst_accuracy: accuracy on that class, mean over the runs.
         truth: shares of bad rows, where the truth is recorded.
         to_clean_mean: distance of the selection's mean to the mean of the clean rows (of all rows
-            where no truth is recorded), mean over the runs.
+            where no truth is recorded), mean over the runs, where there are vectors.
         to_median: distance of the selection's mean to the geometric median of all rows.
+        best: accuracy of the best epochs, mean over the runs, of networks.
     """
 
     name: str
@@ -132,8 +137,9 @@ class Cell:
     worst_class: str
     worst_accuracy: float
     truth: Truth
-    to_clean_mean: float
-    to_median: float
+    to_clean_mean: float | None = None
+    to_median: float | None = None
+    best: float | None = None
 
     @property
     def is_baseline(self) -> bool:
@@ -251,7 +257,8 @@ def _built(kind: Any, value: Any) -> Any:  # noqa: ANN401 (whatever the field's 
     origin, inner = get_origin(kind), get_args(kind)
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        return kind(**{f.name: _built(hints[f.name], value[f.name]) for f in fields(kind)})
+        given = [f.name for f in fields(kind) if f.name in value or f.default is MISSING]
+        return kind(**{name: _built(hints[name], value[name]) for name in given})
     if origin in (Union, UnionType):
         present = next(k for k in inner if k is not NoneType)
         return None if value is None else _built(present, value)

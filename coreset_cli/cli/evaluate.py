@@ -12,14 +12,22 @@ from coreset_cli.errors import GateFailed
 __all__ = ["evaluate"]
 
 
+def _complete_model(incomplete: str) -> list[str]:
+    """Names for the shell to complete; nothing is imported but a list of files."""
+    from coreset_cli.training.networks import network_names
+
+    return [name for name in ("linear", *network_names()) if name.startswith(incomplete)]
+
+
 def evaluate(
     context: typer.Context,
     train: Annotated[
-        str, typer.Option("--train", metavar="EMB", help="Vectors and labels to train on.")
+        str,
+        typer.Option(
+            "--train", metavar="EMB|DATA", help="Vectors, for networks images, to train on."
+        ),
     ],
-    test: Annotated[
-        str, typer.Option("--test", metavar="EMB", help="Vectors and labels to judge by.")
-    ],
+    test: Annotated[str, typer.Option("--test", metavar="EMB|DATA", help="The same, to judge by.")],
     selections: Annotated[
         list[Path] | None,
         typer.Argument(metavar="SEL", help="Index lists from `coreset select`."),
@@ -35,8 +43,33 @@ def evaluate(
     ] = None,
     id_: options.Id = None,
     column: options.Column = None,
-    model: Annotated[str, typer.Option("--model", help="What to train: linear.")] = "linear",
-    recipe: Annotated[str, typer.Option("--recipe", help="How to train it: linear.")] = "linear",
+    embeddings: Annotated[
+        str | None,
+        typer.Option(
+            "--embeddings",
+            metavar="EMB",
+            help="Vectors of the training images, for --method to select from.",
+        ),
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            metavar="NAME[:SETTING=VALUE,…]",
+            autocompletion=_complete_model,
+            help="linear, on vectors; on images a network: resnet18, resnet50, vgg16, "
+            "shufflenetv2, senet18, efficientnet-b0, lenet or convnet, as in convnet:width=32.",
+        ),
+    ] = "linear",
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="NAME[:SETTING=VALUE,…]",
+            help="How a network is trained: gm-cifar, gm-tiny, echo or quick, as in "
+            "quick:epochs=8. [default: quick]",
+        ),
+    ] = None,
     seeds: Annotated[
         int, typer.Option("--seeds", metavar="N", help="Runs of all that draws: 0 … N−1.")
     ] = 5,
@@ -70,6 +103,18 @@ def evaluate(
     plot: Annotated[
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Draw accuracy against budget here."),
+    ] = None,
+    save_model: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-model",
+            metavar="FILE",
+            help="Checkpoint of the network of the full set, else of the one result, first seed.",
+        ),
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", metavar="FILE", help="Signals of training of the same network."),
     ] = None,
     fail_under: Annotated[
         list[str] | None,
@@ -115,7 +160,8 @@ def evaluate(
         ids=id_,
         column=column,
         model=model,
-        recipe=command.find_recipe(recipe),
+        recipe=recipe,
+        embeddings=embeddings,
         seeds=seeds,
         baselines=command.parse_baselines(baselines),
         methods=command.settings_of(names, values),
@@ -128,13 +174,15 @@ def evaluate(
         max_memory=memory_limit(max_memory),
         use_cache=not no_cache,
     )
-    outputs = command.Outputs.of(output, plot, force=force)
+    outputs = command.Outputs.of(output, plot, save_model, record, force=force)
     if dry_run:
-        plan = command.plan(request)
+        from coreset_cli.commands.evaluate_plan import plan as planned
+
+        plan = planned(request)
         report.write_out([json.dumps(plan.record(), indent=2)] if as_json else plan.lines())
         return
     with report.Watcher(quiet=quiet).shown() as watch:
-        found = command.evaluate(request, watch)
+        found = command.evaluate(request, outputs, watch)
     if not quiet:
         for warning in found.warnings:
             report.warn(warning)

@@ -34,14 +34,15 @@ def _columns(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
         ("95 %", lambda c: _between(c.accuracy_interval, "{:.1f}")),
         ("gain", lambda c: NOTHING if c.gain is None else _signed(c.gain)),
         ("95 % of gain", lambda c: _between(c.gain_interval, "{:+.1f}")),
+        ("best epoch", lambda c: _percent(c.best)),
         ("of full", lambda c: NOTHING if c.relative is None else f"{100 * c.relative:.1f}"),
         ("worst class", lambda c: f"{100 * c.worst_accuracy:.1f} ({c.worst_class})"),
         ("corrupted", lambda c: _share(c.truth.corrupted)),
         ("mislabelled", lambda c: _share(c.truth.mislabelled)),
         ("clean recall", lambda c: _percent(c.truth.clean_recall)),
-        ("to clean mean", lambda c: f"{c.to_clean_mean:.3g}"),
-        ("to median", lambda c: f"{c.to_median:.3g}"),
-        ("C", lambda c: " ".join(f"{x:g}" for x in sorted({r.cost for r in c.runs}))),
+        ("to clean mean", lambda c: _distance(c.to_clean_mean)),
+        ("to median", lambda c: _distance(c.to_median)),
+        ("C", _costs),
         ("select s", _selecting),
         ("train s", lambda c: f"{sum(r.training_seconds for r in c.runs):.1f}"),
         ("digest", lambda c: c.runs[0].selection_digest[:8] if len(c.runs) == 1 else NOTHING),
@@ -55,7 +56,7 @@ def _columns(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
 def _notes(report: Report) -> list[str]:
     """What the numbers do not say by themselves."""
     notes = [
-        f"{report.model} model, C by {report.recipe['folds']}-fold log-loss; shares in %, "
+        f"{_how(report)}; shares in %, "
         f"{report.resamples:,} paired resamples of {report.test.rows:,} test rows and of the seeds",
         f"proxy data: {report.proxy_data}",
     ]
@@ -68,6 +69,15 @@ def _notes(report: Report) -> list[str]:
         notes.append(f"integrated fidelity over the budgets: {scores}")
     notes += [gate.message for gate in report.gates if gate.passed]
     return notes
+
+
+def _how(report: Report) -> str:
+    """Model and recipe in words."""
+    recipe = report.recipe
+    if report.model == "linear":
+        return f"linear model, C by {recipe['folds']}-fold log-loss"
+    epochs = f"{recipe['epochs']} epochs of batches of {recipe['batch']}"
+    return f"{report.model}, recipe {recipe['name']}: {epochs}, accuracy of the last epoch"
 
 
 def _is_no_gain(cell: Cell) -> bool:
@@ -88,6 +98,15 @@ def _against_random(cell: Cell) -> str:
 def _selecting(cell: Cell) -> str:
     known = [r.selecting_seconds for r in cell.runs if r.selecting_seconds is not None]
     return f"{sum(known):.1f}" if known else NOTHING
+
+
+def _costs(cell: Cell) -> str:
+    known = {run.cost for run in cell.runs if run.cost is not None}
+    return " ".join(f"{cost:g}" for cost in sorted(known)) or NOTHING
+
+
+def _distance(length: float | None) -> str:
+    return NOTHING if length is None else f"{length:.3g}"
 
 
 def _signed(share: float) -> str:

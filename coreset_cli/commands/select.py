@@ -10,6 +10,7 @@ import numpy as np
 
 from coreset_cli.artifacts.embeddings import Embeddings, Scan, open_embeddings, require_finite, scan
 from coreset_cli.artifacts.manifest import Manifest
+from coreset_cli.artifacts.samples import Samples, require_labels
 from coreset_cli.artifacts.selection import Selection
 from coreset_cli.artifacts.selection_file import format_of, write_selection
 from coreset_cli.commands.budget import Budget
@@ -134,7 +135,7 @@ def select(request: Request, watch: Watch) -> Selection:
 
 
 def build_selector(
-    method: Selector | Score, balance: Balance | None, data: Embeddings, min_per_class: int = 0
+    method: Selector | Score, balance: Balance | None, data: Samples, min_per_class: int = 0
 ) -> Selector:
     """Wrap a method for the classes of an input.
 
@@ -149,7 +150,7 @@ def build_selector(
         if min_per_class:
             raise InvalidParameter("--min-per-class needs --balance proportional or equal")
         return selector
-    data.require_labels()
+    require_labels(data)
     if getattr(method, "scope", "pool") == "global":
         raise InvalidParameter("scope=global ranks all classes together; use --balance none")
     return PerClass(method=selector, balance=balance, least=min_per_class)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from coreset_cli.artifacts.embeddings import open_embeddings
+from coreset_cli.artifacts.samples import require_labels
 from coreset_cli.commands.register import make_method
 from coreset_cli.commands.select import Request, build_selector, planned_memory
 from coreset_cli.compose.per_class import PerClass
@@ -86,7 +87,7 @@ def plan(request: Request) -> Plan:
     one_pass = (time.perf_counter() - started) * n / done
     passes = selector.passes(n, k) + 1
     if isinstance(selector, PerClass):
-        classes = len(data.require_labels().names)
+        classes = len(require_labels(data).names)
         passes = selector.passes(n // classes, max(1, k // classes)) + 1
     return Plan(
         rows=n,

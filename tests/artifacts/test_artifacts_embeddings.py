@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save_file
 
 from coreset_cli.artifacts.embeddings import open_embeddings, require_finite, scan
+from coreset_cli.artifacts.samples import require_labels
 from coreset_cli.errors import IdMismatch, InvalidParameter, SchemaMismatch
 
 N, D = 11, 3
@@ -164,7 +165,7 @@ def test_every_format_is_the_same_input(tmp_path, write):
     assert (data.matrix.read(0, N) == VECTORS).all()
     assert data.matrix.dtype == np.float32
     assert list(data.ids.texts()) == META["id"].to_pylist()
-    assert data.require_labels().texts().tolist() == [str(i % 3) for i in range(N)]
+    assert require_labels(data).texts().tolist() == [str(i % 3) for i in range(N)]
     assert digest(data) == digest(expected)
     assert data.warnings == ()
 
@@ -322,8 +323,8 @@ def test_a_column_wins_over_a_file_and_a_dot_names_the_file(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     pq.write_table(table().rename_columns(["id", "y", "embedding"]), "e.parquet")
     (tmp_path / "y").write_text("".join(f"{i}\n" for i in range(N)))
-    column = open_embeddings(["e.parquet"], label="y").require_labels()
-    file = open_embeddings(["e.parquet"], label="./y").require_labels()
+    column = require_labels(open_embeddings(["e.parquet"], label="y"))
+    file = require_labels(open_embeddings(["e.parquet"], label="./y"))
     assert len(column.names) == 3
     assert len(file.names) == N
 
@@ -356,8 +357,8 @@ def test_real_files_are_read_as_their_libraries_read_them(real_data):
     column = pq.read_table(folder / "banking77-model2vec-128.parquet")
     vectors = np.stack([row.as_py() for row in column[data_column(column)][:50]])
     assert (data.matrix.read(0, 50) == vectors.astype(data.matrix.dtype)).all()
-    assert (data.require_labels().texts() == column["label"].to_numpy().astype(str)).all()
-    assert len(data.require_labels().names) == 77
+    assert (require_labels(data).texts() == column["label"].to_numpy().astype(str)).all()
+    assert len(require_labels(data).names) == 77
 
 
 def data_column(whole):

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,16 +31,20 @@ class Outcome:
 
     Args:
         predicted: [t] class of each test row.
-        cost: the C chosen.
         converged: every fit reached its minimum.
         seconds: wall time.
+        cost: the C chosen, of a linear model.
+        best_accuracy: test accuracy of the best epoch, of a network.
+        best_epoch: the epoch, from 1 on.
         cached: it was there already.
     """
 
     predicted: NDArray[np.int64]
-    cost: float
     converged: bool
     seconds: float
+    cost: float | None = None
+    best_accuracy: float | None = None
+    best_epoch: int | None = None
     cached: bool = False
 
 
@@ -58,12 +62,19 @@ class Cache:
     context: Mapping[str, object]
     tests: int
 
-    def key(self, rows: NDArray[np.int64], weights: NDArray[np.float64] | None) -> str:
-        """SHA-256 of the context, the rows and their weights."""
+    def key(
+        self,
+        rows: NDArray[np.int64],
+        weights: NDArray[np.float64] | None,
+        seed: int | None = None,
+    ) -> str:
+        """SHA-256 of the context, the rows, their weights and the seed of training."""
         digest = sha256(json.dumps(self.context, sort_keys=True).encode())
         digest.update(rows.astype("<i8").tobytes())
         if weights is not None:
             digest.update(weights.astype("<f8").tobytes())
+        if seed is not None:
+            digest.update(f"seed {seed}".encode())
         return digest.hexdigest()
 
     def get(self, key: str) -> Outcome | None:
@@ -75,16 +86,10 @@ class Cache:
             if record["digest"] != _digest(record["outcome"]):
                 return None
             outcome = record["outcome"]
-            predicted = np.asarray(outcome["predicted"], np.int64)
+            predicted = np.asarray(outcome.pop("predicted"), np.int64)
             if predicted.shape != (self.tests,):
                 return None
-            return Outcome(
-                predicted=predicted,
-                cost=float(outcome["cost"]),
-                converged=bool(outcome["converged"]),
-                seconds=float(outcome["seconds"]),
-                cached=True,
-            )
+            return Outcome(predicted=predicted, **outcome, cached=True)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -92,12 +97,8 @@ class Cache:
         """Keep an outcome; what hinders it is a warning, since the result is there."""
         if self.folder is None:
             return None
-        record = {
-            "predicted": outcome.predicted.tolist(),
-            "cost": outcome.cost,
-            "converged": outcome.converged,
-            "seconds": outcome.seconds,
-        }
+        record = {**asdict(outcome), "predicted": outcome.predicted.tolist()}
+        del record["cached"]
         file = self._file(key)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The two files of an evaluation, checked against each other."""
+"""The inputs of an evaluation, checked against each other."""
 
 from dataclasses import dataclass, replace
 
@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 from coreset_cli.artifacts.embeddings import Embeddings, Scan, open_embeddings, require_finite, scan
 from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.manifest import InputRecord
+from coreset_cli.artifacts.pictures import Pictures, open_pictures, record_of
+from coreset_cli.artifacts.samples import column_labels, require_labels
 from coreset_cli.commands.evaluation.request import Request
 from coreset_cli.commands.select import Watch, zero_warning
 from coreset_cli.device import find_device
-from coreset_cli.errors import InvalidParameter, SchemaMismatch
+from coreset_cli.errors import IdMismatch, SchemaMismatch
 from coreset_cli.kernels.points import Points
 
-__all__ = ["Data", "open_data", "scan_data"]
+__all__ = ["Data", "Scanned", "bytes_of", "open_data", "scan_data"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,77 +30,153 @@ class Data:
         target: [t] class of each test row among the training classes; a class of its own, from
             c upwards, where the training file lacks it.
         names: label of every class, the training classes first.
-        points: the training vectors.
+        vectors: what methods select from, row by row the training file; none where models train
+            on images and no vectors of them are given.
+        points: these vectors, where there are any.
         warnings: what the user should know.
     """
 
-    train: Embeddings
-    test: Embeddings
+    train: Embeddings | Pictures
+    test: Embeddings | Pictures
     labels: Labels
     target: NDArray[np.int64]
     names: tuple[str, ...]
-    points: Points
+    vectors: Embeddings | None
+    points: Points | None
+    warnings: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        """Training rows."""
+        return len(self.train.ids)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scanned:
+    """What one pass over the inputs found.
+
+    Args:
+        train: record of the training file.
+        test: of the test file.
+        vectors: of the vectors selected from, where they are a file of their own.
+        warnings: what the user should know.
+    """
+
+    train: InputRecord
+    test: InputRecord
+    vectors: InputRecord | None
     warnings: tuple[str, ...]
 
 
 def open_data(request: Request) -> Data:
-    """Open both files; no vector is read yet.
+    """Open all inputs; no vector and no image is read yet.
 
     Raises:
         SchemaMismatch: vectors of another width.
+        IdMismatch: vectors of other rows than the images.
         InvalidParameter: no labels.
         CoresetError: whatever opening raises.
     """
-    train = open_embeddings(
-        [request.train], column=request.column, ids=request.ids, label=request.label
-    )
-    test = open_embeddings([request.test], column=request.column, label=request.test_label)
+    train, test = _opened(request)
     if request.test_label is None and request.label in test.columns.names:
-        test = replace(test, labels=test.column_labels(str(request.label)))
-    if test.matrix.d != train.matrix.d:
-        raise SchemaMismatch(
-            f"{test.path} has vectors of width {test.matrix.d}, {train.path} of width "
-            f"{train.matrix.d}; embed both with one encoder"
-        )
-    labels = train.require_labels()
-    if test.labels is None:
-        raise InvalidParameter(
-            f"{test.path} has no labels (columns: {', '.join(test.columns.names) or 'none'}); "
-            "name a column or a file with --test-label"
-        )
-    target, names, warnings = _matched(labels, test.labels, test.path)
-    points = Points(train.matrix, train.ids.key(), find_device(request.device))
+        test = replace(test, labels=column_labels(test, str(request.label)))
+    labels = require_labels(train)
+    target, names, warnings = _matched(labels, require_labels(test, "--test-label"), test.path)
+    vectors = train if isinstance(train, Embeddings) else _vectors_of(request, train)
+    points = None
+    if vectors is not None:
+        points = Points(vectors.matrix, vectors.ids.key(), find_device(request.device))
     return Data(
         train=train,
         test=test,
         labels=labels,
         target=target,
         names=names,
+        vectors=vectors,
         points=points,
         warnings=(*train.warnings, *test.warnings, *warnings),
     )
 
 
-def scan_data(data: Data, watch: Watch) -> tuple[InputRecord, InputRecord, tuple[str, ...]]:
-    """Read both files once: digests, and values that cannot be used.
+def scan_data(data: Data, watch: Watch) -> Scanned:
+    """Read all inputs once: digests, and values that cannot be used.
 
     Raises:
         NotFinite: NaN or Inf.
     """
-    found: list[Scan] = []
-    for embeddings in (data.train, data.test):
-        one = scan(embeddings, lambda done, total: watch("reading", done, total))
-        require_finite(embeddings, one)
-        found.append(one)
-    train, test = found
-    same_files = train.record.files == test.record.files
-    warnings = zero_warning(data.train, train)
-    if same_files or train.record.content_digest == test.record.content_digest:
+    warnings: tuple[str, ...] = ()
+
+    def record(samples: Embeddings | Pictures) -> InputRecord:
+        if isinstance(samples, Pictures):
+            return record_of(samples, lambda done, total: watch("reading", done, total))
+        found = _scan_vectors(samples, watch)
+        nonlocal warnings
+        if samples is data.vectors:
+            warnings = zero_warning(samples, found)
+        return found.record
+
+    train, test = record(data.train), record(data.test)
+    vectors = None
+    if data.vectors is not None and data.vectors is not data.train:
+        vectors = record(data.vectors)
+    if train.files == test.files or train.content_digest == test.content_digest:
         warnings += (
             f"{data.test.path} is the training file: models are judged by rows they trained on, "
             "and the numbers say nothing of new data; give held-out rows with --test",
         )
-    return train.record, test.record, warnings
+    return Scanned(train=train, test=test, vectors=vectors, warnings=warnings)
+
+
+def bytes_of(data: Data) -> int:
+    """Bytes of all inputs, read once."""
+    inputs = {id(samples): samples for samples in (data.train, data.test, data.vectors)}
+    total = 0
+    for samples in inputs.values():
+        if isinstance(samples, Embeddings):
+            total += samples.matrix.n * samples.matrix.d * samples.matrix.dtype.itemsize
+        elif isinstance(samples, Pictures):
+            total += samples.data.size(np.arange(len(samples)))
+    return total
+
+
+def _opened(request: Request) -> tuple[Embeddings | Pictures, Embeddings | Pictures]:
+    """Training and test file, both of vectors or both of images."""
+    if request.network is not None:
+        return (
+            open_pictures(
+                [request.train], column=request.column, ids=request.ids, label=request.label
+            ),
+            open_pictures([request.test], column=request.column, label=request.test_label),
+        )
+    train = open_embeddings(
+        [request.train], column=request.column, ids=request.ids, label=request.label
+    )
+    test = open_embeddings([request.test], column=request.column, label=request.test_label)
+    if test.matrix.d != train.matrix.d:
+        raise SchemaMismatch(
+            f"{test.path} has vectors of width {test.matrix.d}, {train.path} of width "
+            f"{train.matrix.d}; embed both with one encoder"
+        )
+    return train, test
+
+
+def _vectors_of(request: Request, train: Pictures) -> Embeddings | None:
+    """Vectors of the training images, where they are given."""
+    if request.embeddings is None:
+        return None
+    vectors = open_embeddings([request.embeddings], ids=request.ids)
+    if vectors.ids.digest() != train.ids.digest():
+        raise IdMismatch(
+            f"{vectors.path} has {len(vectors.ids)} rows, {train.path} {len(train.ids)}, and their "
+            "ids are not the same in the same order; embed the training images again"
+        )
+    return vectors
+
+
+def _scan_vectors(vectors: Embeddings, watch: Watch) -> Scan:
+    found = scan(vectors, lambda done, total: watch("reading", done, total))
+    require_finite(vectors, found)
+    return found
 
 
 def _matched(

@@ -23,7 +23,7 @@ from coreset_cli.io.digest import lines_digest
 from coreset_cli.seeds import Key, Rng
 from coreset_cli.selector import Inputs, choose
 
-__all__ = ["Draw", "Group", "all_groups", "group_count"]
+__all__ = ["Draw", "Group", "a_model_a_seed", "all_groups", "group_count"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,7 @@ class Draw:
         rows: [k] distinct rows of the training file, best first.
         weights: [k] training weights, where there are any.
         seeds: the seeds that give these rows; none for a file and for the full set.
+        seed: of training, where training draws.
         seconds: wall time of selecting; nothing for a file.
         digest: SHA-256 of the ids, one a line, in order.
     """
@@ -41,6 +42,7 @@ class Draw:
     rows: NDArray[np.int64]
     weights: NDArray[np.float64] | None = None
     seeds: tuple[int, ...] = ()
+    seed: int | None = None
     seconds: float | None = None
     digest: str
 
@@ -100,7 +102,7 @@ def all_groups(
     """
     notes: list[str] = []
     groups = _from_files(request, data, record, notes)
-    for budget in _distinct(request.budgets, data.train.matrix.n):
+    for budget in _distinct(request.budgets, data.n):
         for name, settings in request.methods.items():
             groups.append(_by_method(name, "method", settings, budget, request, data, watch, notes))
     if "random" in request.baselines:
@@ -111,10 +113,26 @@ def all_groups(
                 _by_method("random", "random", {}, Budget(count=k), same, data, watch, notes)
             )
     if "full" in request.baselines:
-        rows = np.arange(data.train.matrix.n)
+        rows = np.arange(data.n)
         whole = Draw(rows=rows, digest=lines_digest(data.train.ids.texts()))
         groups.append(Group(name="full", kind="full", balance="none", draws=(whole,)))
     return groups, tuple(dict.fromkeys(notes))
+
+
+def a_model_a_seed(groups: Sequence[Group], seeds: int) -> list[Group]:
+    """The same groups for models whose training draws too: one draw of rows, one model, a seed.
+
+    The time of a selection is counted once.
+    """
+    found = []
+    for group in groups:
+        draws = []
+        for draw in group.draws:
+            for place, seed in enumerate(draw.seeds or range(seeds)):
+                seconds = draw.seconds if place == 0 else None
+                draws.append(replace(draw, seeds=(seed,), seed=seed, seconds=seconds))
+        found.append(replace(group, draws=tuple(draws)))
+    return found
 
 
 def _from_files(request: Request, data: Data, record: InputRecord, notes: list[str]) -> list[Group]:
@@ -151,10 +169,10 @@ def _by_method(
 ) -> Group:
     """Select with every seed; once where no draw was asked for."""
     selector = build_selector(make_method(name, settings), request.balance, data.train)
-    k = budget.rows(data.train.matrix.n)
+    k = budget.rows(data.n)
     stage = f"{name} {k}"
     inputs = Inputs(
-        key=data.points.key,
+        key=data.train.ids.key(),
         points=data.points,
         classes=data.labels,
         progress=lambda done, total: watch(stage, done, total),

@@ -1,7 +1,7 @@
 """What a user asked `evaluate` for, checked before anything is read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ from coreset_cli.commands.evaluation.gates import Demand
 from coreset_cli.commands.register import canonical_name, make_method, method_class
 from coreset_cli.errors import InvalidParameter, did_you_mean
 from coreset_cli.io.atomic import refuse_existing
-from coreset_cli.training.recipe import LinearRecipe
+from coreset_cli.training.networks import NetworkSpec, network_names, network_spec
+from coreset_cli.training.recipe import LinearRecipe, NetworkRecipe, find_recipe, network_recipe
 
 if TYPE_CHECKING:
     from coreset_cli.commands.select import Balance
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 BASELINES = ("random", "full")
-MODELS = ("linear",)
+LINEAR, QUICK = "linear", "quick"
 PROXY_DATA = ("clean", "corrupted", "not stated")
 FIGURES = (".png", ".pdf", ".svg")
 
@@ -43,8 +44,9 @@ class Request:
         test_label: column or file of test labels; by default the column `label` names.
         ids: column of ids of the training file.
         column: column of vectors of both.
-        model: family of the models.
-        recipe: how they are trained.
+        model: `linear`, on vectors, or a network, on images.
+        recipe: how it is trained; by default `linear`, and `quick` for networks.
+        embeddings: vectors of the training images, for methods to select from.
         seeds: runs of everything that draws; 0 … seeds − 1.
         baselines: which of `random` and `full` stand beside the results.
         methods: parameters of each method to select with, as texts.
@@ -65,8 +67,9 @@ class Request:
     test_label: str | None = None
     ids: str | None = None
     column: str | None = None
-    model: str = "linear"
-    recipe: LinearRecipe = field(default_factory=LinearRecipe)
+    model: str = LINEAR
+    recipe: str | None = None
+    embeddings: str | None = None
     seeds: int = 5
     baselines: tuple[str, ...] = BASELINES
     methods: Mapping[str, Mapping[str, str]]
@@ -80,8 +83,11 @@ class Request:
     use_cache: bool = True
 
     def __post_init__(self) -> None:
-        if self.model not in MODELS:
-            raise InvalidParameter(f"unknown model '{self.model}'; there is {', '.join(MODELS)}")
+        _ = self.network, self.training  # names and settings are checked
+        if self.network is None and self.embeddings is not None:
+            raise InvalidParameter(
+                "--embeddings goes with networks; the linear model selects from --train"
+            )
         if self.seeds < 1:
             raise InvalidParameter(f"--seeds {self.seeds} runs nothing; ask for at least 1")
         if self.proxy_data not in PROXY_DATA:
@@ -98,7 +104,38 @@ class Request:
         for demand in self.demands:
             demand.require_baseline(self.baselines)
         for name, values in self.methods.items():
-            make_method(name, values)
+            needs = make_method(name, values).needs
+            if self.network is not None and self.embeddings is None and "embeddings" in needs:
+                raise InvalidParameter(
+                    f"{name} selects from vectors, and --train holds images; give their vectors "
+                    "with --embeddings (see `coreset embed`), or an index list"
+                )
+
+    @property
+    def network(self) -> NetworkSpec | None:
+        """The network to train; none where the linear model is.
+
+        Raises:
+            InvalidParameter: no such network.
+        """
+        if self.model == LINEAR:
+            return None
+        name = self.model.partition(":")[0]
+        if name.strip().lower().replace("_", "-") not in network_names():
+            known = ", ".join((LINEAR, *network_names()))
+            raise InvalidParameter(f"unknown model '{name}'; there are {known}")
+        return network_spec(self.model)
+
+    @property
+    def training(self) -> LinearRecipe | NetworkRecipe:
+        """Hyperparameters of the model.
+
+        Raises:
+            InvalidParameter: no such recipe for this model.
+        """
+        if self.network is None:
+            return find_recipe(self.recipe or LINEAR)
+        return network_recipe(self.recipe or QUICK)
 
 
 def canonical_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -170,25 +207,37 @@ class Outputs:
     Args:
         report: the JSON file.
         figure: the picture.
+        model: the checkpoint of a network.
+        record: its signals of training.
     """
 
-    report: Path | None
-    figure: Path | None
+    report: Path | None = None
+    figure: Path | None = None
+    model: Path | None = None
+    record: Path | None = None
 
     @classmethod
-    def of(cls, report: Path | None, figure: Path | None, *, force: bool) -> "Outputs":
+    def of(
+        cls,
+        report: Path | None = None,
+        figure: Path | None = None,
+        model: Path | None = None,
+        record: Path | None = None,
+        *,
+        force: bool,
+    ) -> "Outputs":
         """Check the outputs before any work.
 
         Raises:
             OutputExists: one is there and `force` is not given.
             InvalidParameter: a suffix that is no picture.
         """
-        for path in (report, figure):
+        for path in (report, figure, model, record):
             if path is not None:
                 refuse_existing(path, force=force)
         if figure is not None and figure.suffix.lower() not in FIGURES:
             raise InvalidParameter(f"--plot {figure}: write {', '.join(FIGURES)}")
-        return cls(report=report, figure=figure)
+        return cls(report=report, figure=figure, model=model, record=record)
 
     def write(self, report: Report) -> None:
         """Write both, each whole or not at all."""

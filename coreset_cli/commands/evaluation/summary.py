@@ -37,8 +37,13 @@ class Centres:
     median: Tensor
 
 
-def find_centres(points: Points, known: Known) -> tuple[Centres, tuple[str, ...]]:
-    """Both centres; where no row is clean, the mean of all stands in."""
+def find_centres(points: Points | None, known: Known) -> tuple[Centres | None, tuple[str, ...]]:
+    """Both centres of the vectors, where there are any.
+
+    Where no row is clean, the mean of all stands in.
+    """
+    if points is None:
+        return None, ()
     clean = np.flatnonzero(known.clean)
     median = geometric_median(points)
     told = () if median.converged else ("the geometric median did not converge",)
@@ -51,7 +56,7 @@ def summarise(
     outcomes: Outcomes,
     data: Data,
     known: Known,
-    centres: Centres,
+    centres: Centres | None,
     seed: int,
 ) -> tuple[Cell, ...]:
     """One cell a group, with its intervals against the baselines among the groups."""
@@ -106,11 +111,10 @@ def fidelity_of(cells: Sequence[Cell]) -> Mapping[str, float]:
 
 
 def _cell(
-    group: Group, outcomes: Sequence[Outcome], data: Data, known: Known, centres: Centres
+    group: Group, outcomes: Sequence[Outcome], data: Data, known: Known, centres: Centres | None
 ) -> Cell:
     times = _times(group)
     rows = [draw.rows for draw, count in zip(group.draws, times, strict=True) for _ in range(count)]
-    means = [_mean(data.points, draw) for draw in group.draws]
     recalls = np.average([_recalls(o, data) for o in outcomes], axis=0, weights=times)
     worst = int(np.nanargmin(recalls))
     runs = [
@@ -118,6 +122,8 @@ def _cell(
             seed=draw.seeds,
             accuracy=float((outcome.predicted == data.target).mean()),
             cost=outcome.cost,
+            best_accuracy=outcome.best_accuracy,
+            best_epoch=outcome.best_epoch,
             converged=outcome.converged,
             selecting_seconds=None if draw.seconds is None else round(draw.seconds, 3),
             training_seconds=outcome.seconds,
@@ -130,7 +136,7 @@ def _cell(
         name=group.name,
         kind=group.kind,
         k=group.k,
-        share=group.k / data.train.matrix.n,
+        share=group.k / data.n,
         balance=group.balance,
         runs=tuple(runs),
         accuracy=0.0,
@@ -141,8 +147,8 @@ def _cell(
         worst_class=data.names[worst],
         worst_accuracy=float(recalls[worst]),
         truth=known.of(rows),
-        to_clean_mean=_distance(means, centres.clean, times),
-        to_median=_distance(means, centres.median, times),
+        best=_mean_of([outcome.best_accuracy for outcome in outcomes]),
+        **_distances(group, data.points, centres, times),
     )
 
 
@@ -184,5 +190,21 @@ def _mean(points: Points, draw: Draw) -> Tensor:
     return pulled / weight.sum()
 
 
-def _distance(means: Sequence[Tensor], centre: Tensor, times: Sequence[int]) -> float:
-    return float(np.average([float((mean - centre).norm()) for mean in means], weights=times))
+def _mean_of(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _distances(
+    group: Group, points: Points | None, centres: Centres | None, times: Sequence[int]
+) -> dict[str, float]:
+    """How far the means of the selections lie from the centres, mean over the draws."""
+    if points is None or centres is None:
+        return {}
+    found = {draw.digest: _mean(points, draw) for draw in group.draws}
+    means = [found[draw.digest] for draw in group.draws]
+
+    def to(centre: Tensor) -> float:
+        return float(np.average([float((mean - centre).norm()) for mean in means], weights=times))
+
+    return {"to_clean_mean": to(centres.clean), "to_median": to(centres.median)}

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.labels import Labels, make_labels
 from coreset_cli.artifacts.report import Share, Truth
+from coreset_cli.artifacts.samples import Samples
 from coreset_cli.errors import SchemaMismatch
 
 __all__ = ["Known", "read_truth"]
@@ -67,7 +67,7 @@ class Known:
         return float(np.mean([clean[rows].sum() / min(len(rows), total) for rows in draws]))
 
 
-def read_truth(train: Embeddings, labels: Labels) -> Known:
+def read_truth(train: Samples, labels: Labels) -> Known:
     """Read `corruption` and `clean_label`, where the training file has them.
 
     Raises:
@@ -75,21 +75,21 @@ def read_truth(train: Embeddings, labels: Labels) -> Known:
     """
     corrupted, by_type = _corruptions(train)
     return Known(
-        n=train.matrix.n,
+        n=len(train.ids),
         corrupted=corrupted,
         by_type=by_type,
         mislabelled=_mislabelled(train, labels),
     )
 
 
-def _corruptions(train: Embeddings) -> tuple[Mask | None, dict[str, Mask]]:
+def _corruptions(train: Samples) -> tuple[Mask | None, dict[str, Mask]]:
     if CORRUPTION not in train.columns.names:
         return None, {}
     values = train.columns.read(CORRUPTION)
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if pa.types.is_null(values.type):
-        return np.zeros(train.matrix.n, bool), {}
+        return np.zeros(len(train.ids), bool), {}
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
         raise SchemaMismatch(
             f"{train.path}: column '{CORRUPTION}' holds {values.type}; names or nulls are expected"
@@ -103,13 +103,13 @@ def _corruptions(train: Embeddings) -> tuple[Mask | None, dict[str, Mask]]:
     return corrupted, {name: masks[name] for name in sorted(masks)} if len(masks) > 1 else {}
 
 
-def _mislabelled(train: Embeddings, labels: Labels) -> Mask | None:
+def _mislabelled(train: Samples, labels: Labels) -> Mask | None:
     """Rows whose clean label is known and another one."""
     if CLEAN_LABEL not in train.columns.names:
         return None
     values = train.columns.read(CLEAN_LABEL)
     known = ~values.is_null().to_numpy().astype(bool)
-    wrong = np.zeros(train.matrix.n, bool)
+    wrong = np.zeros(len(train.ids), bool)
     if known.any():
         clean = make_labels(values.drop_null(), f"{train.path}: column '{CLEAN_LABEL}'")
         wrong[known] = clean.texts() != labels.texts()[known]

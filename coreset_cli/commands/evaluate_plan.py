@@ -1,0 +1,93 @@
+"""What `evaluate` would do, and what it would cost."""
+
+from dataclasses import asdict, dataclass
+
+from coreset_cli.commands.evaluate import find_trainer, memory_beside
+from coreset_cli.commands.evaluation.data import bytes_of, open_data
+from coreset_cli.commands.evaluation.draws import group_count
+from coreset_cli.commands.evaluation.request import Request
+from coreset_cli.device import START_UP
+
+__all__ = ["Plan", "plan"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run would do.
+
+    Args:
+        rows: of the training file.
+        width: values a row.
+        test_rows: of the test file.
+        cells: results and baselines.
+        trainings: models to train at most; what is kept from earlier runs is not trained again.
+        baseline_trainings: of those, for the baselines.
+        largest: rows of the largest model.
+        bytes_to_read: once over both files; methods read more.
+        peak_memory: bytes of anonymous memory, start-up included.
+        seconds: estimate of the training alone, from a measured product or step.
+        baseline_seconds: of those, for the baselines.
+    """
+
+    rows: int
+    width: int
+    test_rows: int
+    cells: int
+    trainings: int
+    baseline_trainings: int
+    largest: int
+    bytes_to_read: int
+    peak_memory: int
+    seconds: float
+    baseline_seconds: float
+
+    def record(self) -> dict[str, object]:
+        """The plan as one JSON object."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """The plan as a person reads it."""
+        return [
+            f"train     {self.rows:,} rows × {self.width:,}; test {self.test_rows:,} rows",
+            f"cells     {self.cells}, at most {self.trainings} models to train, "
+            f"{self.baseline_trainings} of them baselines",
+            f"read      {self.bytes_to_read / 1e9:.2f} GB once; methods read more",
+            f"memory    {self.peak_memory / (1 << 30):.2f} GiB at most, mapped files not counted",
+            f"time      about {self.seconds:.0f} s of training, {self.baseline_seconds:.0f} s of "
+            "them for the baselines; selecting comes on top",
+            "nothing was written",
+        ]
+
+
+def plan(request: Request) -> Plan:
+    """Count the models and estimate what they cost; a few images are read, and no vector.
+
+    Raises:
+        CoresetError: whatever `evaluate` would raise before it reads.
+    """
+    data = open_data(request)
+    trainer = find_trainer(request, data)
+    sizes = sorted({budget.rows(data.n) for budget in request.budgets})
+    results = sizes * len(request.methods)
+    per_cell = request.seeds if trainer.draws else 1
+    rivals = [k for k in sizes if "random" in request.baselines for _ in range(request.seeds)]
+    whole = [data.n] * per_cell if "full" in request.baselines else []
+    largest = group_count(request, data.n)[1]
+    needed = trainer.memory(largest)
+    beside = memory_beside(data)
+    at_once = trainer.workers(needed, request.max_memory, beside)
+    runs = [k for k in results for _ in range(request.seeds)]
+    files = len(request.selections)
+    return Plan(
+        rows=data.n,
+        width=0 if data.vectors is None else data.vectors.matrix.d,
+        test_rows=len(data.test.ids),
+        cells=len(results) + files + bool(whole) + len(sizes) * ("random" in request.baselines),
+        trainings=len(runs) + files * per_cell + len(rivals) + len(whole),
+        baseline_trainings=len(rivals) + len(whole),
+        largest=largest,
+        bytes_to_read=bytes_of(data),
+        peak_memory=START_UP + beside + at_once * needed,
+        seconds=trainer.seconds(runs + rivals + whole, at_once),
+        baseline_seconds=trainer.seconds(rivals + whole, at_once),
+    )

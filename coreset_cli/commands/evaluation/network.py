@@ -1,0 +1,213 @@
+"""Networks on images: all images decoded once, held on the device, every model a part of them."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from coreset_cli.artifacts.pictures import Pictures
+from coreset_cli.artifacts.pixels import load_pixels
+from coreset_cli.commands.evaluation.cache import Outcome
+from coreset_cli.commands.evaluation.data import Data
+from coreset_cli.commands.evaluation.draws import Draw
+from coreset_cli.commands.evaluation.trainer import Wanted
+from coreset_cli.commands.select import Watch
+from coreset_cli.training.batches import Images, batches_of, images_of
+from coreset_cli.training.checkpoint import Card, save_checkpoint
+from coreset_cli.training.footprint import footprint
+from coreset_cli.training.loop import Trained, train
+from coreset_cli.training.networks import Network, NetworkSpec, build
+from coreset_cli.training.recipe import NetworkRecipe
+
+__all__ = ["NetworkTrainer"]
+
+FIRST = 64
+"""Images looked at to know what the others are like, for estimates."""
+
+STEPS = 3
+"""Steps that are timed for an estimate, after one that is not."""
+
+
+@dataclass
+class NetworkTrainer:
+    """A network from random weights, one a seed.
+
+    Args:
+        data: training and test file, both of images.
+        spec: the architecture.
+        recipe: how it is trained.
+        device: where.
+        wanted: the model to keep, where one is.
+    """
+
+    data: Data
+    spec: NetworkSpec
+    recipe: NetworkRecipe
+    device: torch.device
+    wanted: Wanted | None
+    draws: bool = field(default=True, init=False)
+    notes: tuple[str, ...] = field(default=(), init=False)
+    _train: Images = field(init=False)
+    _test: Images = field(init=False)
+
+    @property
+    def name(self) -> str:
+        """The architecture and its settings."""
+        return self.spec.text
+
+    @property
+    def context(self) -> Mapping[str, object]:
+        """Network, recipe and the kind of device: bits differ between kinds."""
+        recipe, device = asdict(self.recipe), self.device.type
+        return {"model": self.spec.text, "recipe": recipe, "device": device}
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Torch computes."""
+        return {"torch": torch.__version__}
+
+    def work(self, draw: Draw) -> int:
+        """Steps of the optimiser."""
+        return self._steps(len(draw.rows))
+
+    def memory(self, k: int) -> int:
+        """Bytes of all images, of k of them again, of the weights and of a batch's activations."""
+        height, width, channels = self._first.shape[1:]
+        images = (self.data.n + len(self.data.test.ids) + k) * height * width * channels
+        if self.device.type == "cuda":
+            return images
+        with torch.device("meta"):
+            network = self._built(self._first, seed=0)
+        batch = min(self.recipe.batch, k)
+        return images + footprint(network, batch, channels, max(height, width))
+
+    def workers(self, needed: int, limit: int, beside: int) -> int:
+        """One after another: a model uses all of the device."""
+        return 1
+
+    def seconds(self, sizes: Sequence[int], at_once: int) -> float:
+        """From a few measured steps on the first images."""
+        rows = np.arange(self.recipe.batch * (STEPS + 1)) % len(self._first)
+        images = images_of(self._first, self.data.labels.codes[: len(self._first)])
+        network = self._built(self._first, seed=0).to(self.device)
+        ends: list[float] = []
+        recipe = replace(self.recipe, epochs=1)
+        train(
+            network,
+            images.take(rows),
+            recipe,
+            seed=0,
+            pulse=lambda done, total: ends.append(time.perf_counter()),
+        )
+        return sum(map(self._steps, sizes)) * (ends[-1] - ends[0]) / (len(ends) - 1)
+
+    def is_wanted_whole(self, draw: Draw) -> bool:
+        """The checkpoint or the signals of this model are asked for."""
+        wanted = self.wanted
+        return wanted is not None and (draw.digest, draw.seed) == (wanted.digest, wanted.seed)
+
+    @contextmanager
+    def ready(self, watch: Watch) -> Iterator[None]:
+        """Decode all images."""
+        train, test = self.data.train, self.data.test
+        assert isinstance(train, Pictures)
+        assert isinstance(test, Pictures)
+
+        def decoding(done: int, total: int) -> None:
+            watch("decoding", done, total)
+
+        found = load_pixels(train, channels=None, size=None, progress=decoding)
+        height, width, channels = found.values.shape[1:]
+        other = load_pixels(test, channels=channels, size=(height, width), progress=decoding)
+        self.notes = (*found.notes, *other.notes)
+        self._train = images_of(found.values, self.data.labels.codes, device=self.device)
+        self._test = images_of(other.values, self.data.target, like=self._train, device=self.device)
+        yield
+
+    def train(
+        self,
+        draw: Draw,
+        rows: NDArray[np.int64],
+        weights: NDArray[np.float64] | None,
+        pulse: Callable[[int], None],
+    ) -> Outcome:
+        """Train and predict; the last epoch counts."""
+        assert draw.seed is not None
+        started = time.perf_counter()
+        images = self._train.take(rows)
+        if weights is not None:
+            images = replace(images, weights=torch.from_numpy(weights).float().to(self.device))
+        network = self._built(self._train, seed=draw.seed).to(self.device)
+        trained = train(
+            network,
+            images,
+            self.recipe,
+            seed=draw.seed,
+            test=self._test,
+            pulse=lambda done, total: pulse(done),
+        )
+        if self.is_wanted_whole(draw):
+            self._keep(network, trained, draw)
+        right = trained.best_predicted == self.data.target
+        return Outcome(
+            predicted=trained.predicted,
+            converged=True,
+            seconds=round(time.perf_counter() - started, 3),
+            best_accuracy=float(right.mean()),
+            best_epoch=trained.best_epoch,
+        )
+
+    @cached_property
+    def _first(self) -> NDArray[np.uint8]:
+        """[m, h, w, c] the first images, in the size and channels most of them have."""
+        train = self.data.train
+        assert isinstance(train, Pictures)
+        rows = np.arange(min(FIRST, len(train)))
+        return load_pixels(train, channels=None, size=None, rows=rows).values
+
+    def _steps(self, k: int) -> int:
+        """Of one training on k rows."""
+        return self.recipe.epochs * len(batches_of(torch.arange(k), self.recipe.batch))
+
+    def _built(self, like: Images | NDArray[np.uint8], *, seed: int) -> Network:
+        """With random weights, for images of this shape."""
+        channels, *sides = (
+            like.pixels.shape[1:] if isinstance(like, Images) else np.moveaxis(like, 3, 1).shape[1:]
+        )
+        return build(
+            self.spec,
+            classes=len(self.data.labels.names),
+            channels=channels,
+            size=max(sides),
+            seed=seed,
+        )
+
+    def _keep(self, network: Network, trained: Trained, draw: Draw) -> None:
+        """Write the checkpoint that was asked for."""
+        wanted = self.wanted
+        assert wanted is not None
+        assert draw.seed is not None
+        if wanted.model is None:
+            return
+        height, width = self._train.pixels.shape[2:]
+        last = trained.history[-1]
+        card = Card(
+            network=self.spec.text,
+            classes=self.data.labels.names,
+            channels=self._train.pixels.shape[1],
+            size=max(height, width),
+            mean=tuple(self._train.mean.tolist()),
+            std=tuple(self._train.std.tolist()),
+            recipe=asdict(self.recipe),
+            epoch=last.epoch,
+            seed=draw.seed,
+            labels=wanted.label,
+            train=asdict(wanted.train),
+            facts={"rows": len(draw.rows), "test_accuracy": last.test_accuracy},
+        )
+        save_checkpoint(wanted.model, network, card)
