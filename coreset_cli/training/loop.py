@@ -109,6 +109,7 @@ def train(
     steps = len(batches_of(torch.arange(len(images)), recipe.batch))
     total = steps * recipe.epochs
     looks = _Looks(test, recipe)
+    views = None if record is None else record.view
     history: list[EpochRecord] = []
     with arithmetic_of(network, recipe, images.device, seed) as arithmetic:
         descent = _Descent(network, images, recipe, arithmetic)
@@ -120,11 +121,12 @@ def train(
             sums = torch.zeros(2, dtype=torch.float64, device=images.device)
             network.train()
             for step, rows in enumerate(batches_of(order, recipe.batch), epoch * steps):
-                batch = augmented(images, rows, draws, recipe)
-                logits, loss = descent.logits_and_loss(batch, rows)
+                # In eval mode before the forward pass that moves the running statistics.
+                seen = descent.tested(rows) if views == "eval" else None
+                logits, loss = descent.logits_and_loss(augmented(images, rows, draws, recipe), rows)
                 if record is not None:
-                    seen = logits if record.view == "train" else descent.tested(rows)
-                    record(epoch, rows, seen.detach(), images.targets[rows])
+                    shown = logits.detach() if seen is None else seen
+                    record(epoch, rows, shown, images.targets[rows])
                 descent.step(loss, learning_rate(recipe, step, steps))
                 right = (logits.detach().argmax(1) == images.targets[rows]).sum()
                 sums += torch.stack([loss.detach().double() * len(rows), right.double()])

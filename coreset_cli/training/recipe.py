@@ -201,7 +201,6 @@ def network_recipe(text: str) -> NetworkRecipe:
     if name not in NETWORK_RECIPES:
         hint = did_you_mean(name, NETWORK_RECIPES) or f"; there are {', '.join(NETWORK_RECIPES)}"
         raise InvalidParameter(f"unknown recipe '{name}' of a network{hint}")
-    settings.pop("name", None)
     if "name" in settings:
         raise InvalidParameter(f"{name} has no parameter 'name'")
     changes = converted(NetworkRecipe, settings, name)
