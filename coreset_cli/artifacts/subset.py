@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,7 @@ from coreset_cli.io.tar import harmless_name, split_key
 from coreset_cli.io.tree import copy_file, whole_folder
 from coreset_cli.io.vectors import vector_column, vectors_of
 
-__all__ = ["METADATA", "Subset", "companions", "form_of", "write_subset"]
+__all__ = ["METADATA", "Rows", "Subset", "companions", "form_of", "write_subset"]
 
 METADATA = "metadata.csv"
 """Names, ranks and weights of the files of a folder, as Hugging Face's image folders have them."""
@@ -38,6 +39,19 @@ _FORMS: dict[type, tuple[str, ...]] = {
     TarData: ("parquet", "tar"),
 }
 _WORDS = {"parquet": ".parquet", "npy": ".npy", "tar": ".tar", "folder": "a name without a suffix"}
+
+
+class Rows(Protocol):
+    """What rows are read from: a data set, or one that is changed on the way."""
+
+    @property
+    def path(self) -> str:
+        """As the user typed it."""
+
+    def read(
+        self, rows: NDArray[np.int64], progress: Callable[[int, int], None]
+    ) -> pa.RecordBatchReader:
+        """All columns of some rows, in the order asked for, in small batches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +66,7 @@ class Subset:
         describe: the manifest, asked for when everything else is read or written.
     """
 
-    data: Dataset
+    data: Rows
     rows: NDArray[np.int64]
     added: pa.Table
     column: str | None

@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 from coreset_cli.errors import InfeasibleBudget, InvalidParameter
 
-__all__ = ["Budget", "parse_budget"]
+__all__ = ["Budget", "parse_budget", "rounded_share"]
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,21 @@ class Budget:
         """
         if self.count is None:
             assert self.ratio is not None
-            exact = Context(prec=len(self.ratio.as_tuple().digits) + len(str(n)))
-            share = exact.multiply(self.ratio, Decimal(n))
-            return max(1, int(share.quantize(Decimal(1), ROUND_HALF_UP, exact)))
+            return max(1, rounded_share(self.ratio, n))
         if self.count > n:
             raise InfeasibleBudget(f"--count {self.count} is more than the {n} rows of the input")
         return self.count
+
+
+def rounded_share(share: Decimal, n: int) -> int:
+    """⌊share·n + ½⌋, without an error of rounding.
+
+    Args:
+        share: at least 0.
+        n: rows.
+    """
+    exact = Context(prec=len(share.as_tuple().digits) + len(str(n)))
+    return int(exact.multiply(share, Decimal(n)).quantize(Decimal(1), ROUND_HALF_UP, exact))
 
 
 def parse_budget(ratio: str | None, count: int | None) -> Budget:

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ from coreset_cli.artifacts.selection_file import read_selection
 from coreset_cli.artifacts.subset import METADATA, Subset, companions, form_of, write_subset
 from coreset_cli.device import peak_memory
 from coreset_cli.errors import CoresetError, InvalidParameter, OutputExists
-from coreset_cli.io.atomic import refuse_existing
+from coreset_cli.io.atomic import refuse_existing, refuse_inside
 from coreset_cli.io.digest import lines_digest
 from coreset_cli.io.matrix import temporary_file
 
@@ -168,9 +168,9 @@ def _prepare(request: Request) -> _Job:
     if source == "-" and "-" in request.paths:
         raise InvalidParameter("the selection and the data cannot both come from stdin; name one")
     selection = _read_stdin() if source == "-" else read_selection(request.selection)
-    _refuse_inside(request.output, [*request.paths, source])
+    refuse_inside(request.output, [*request.paths, source])
     data = open_dataset(request.paths, column=request.column, ids=request.ids)
-    _refuse_inside(request.output, data.files)
+    refuse_inside(request.output, data.files)
     form = form_of(request.output, data)
     _refuse_output(request.output, form, force=request.force)
     ids_digest = data.ids.digest()
@@ -241,15 +241,6 @@ def _order_notes(selection: Selection, source: str, digest: str) -> tuple[str, .
         f"{source} is not in the order its manifest says (sorted by number, or changed): `rank` "
         "is the place in the file; a .parquet selection keeps the ranks",
     )
-
-
-def _refuse_inside(output: Path, inputs: Sequence[str]) -> None:
-    """An output among the inputs would be read as data the next time, or destroy them now."""
-    target = output.resolve()
-    for name in inputs:
-        place = Path(name).resolve()
-        if target == place or (place.is_dir() and target.is_relative_to(place)):
-            raise InvalidParameter(f"the output {output} lies in the input {name}; write elsewhere")
 
 
 def _refuse_output(output: Path, form: str, *, force: bool) -> None:

@@ -3,13 +3,13 @@
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from coreset_cli.errors import DiskFull, FileMissing, OutputExists
+from coreset_cli.errors import DiskFull, FileMissing, InvalidParameter, OutputExists
 
-__all__ = ["disk_errors", "refuse_existing", "whole_file", "write_text"]
+__all__ = ["disk_errors", "refuse_existing", "refuse_inside", "whole_file", "write_text"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {
@@ -40,6 +40,19 @@ def refuse_existing(path: Path, *, force: bool) -> None:
             raise OutputExists(f"{path} is a folder or a device, never replaced; name a file")
         if path.exists() and not force:
             raise OutputExists(f"{path} is there already; use --force to replace it")
+
+
+def refuse_inside(output: Path, inputs: Sequence[str]) -> None:
+    """An output among the inputs would be read as data the next time, or destroy them now.
+
+    Raises:
+        InvalidParameter: it is one of them, or lies in one.
+    """
+    target = output.resolve()
+    for name in inputs:
+        place = Path(name).resolve()
+        if target == place or (place.is_dir() and target.is_relative_to(place)):
+            raise InvalidParameter(f"the output {output} lies in the input {name}; write elsewhere")
 
 
 @contextmanager
