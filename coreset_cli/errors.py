@@ -3,7 +3,7 @@
 CoresetError
 ├── InputError (2)         UnknownMethod, InvalidParameter, MissingInput, FileMissing, OutputExists,
 │   │                      InfeasibleBudget
-│   └── ArtifactError (3)  ArtifactIncomplete, SchemaMismatch, IdMismatch, StaleParent
+│   └── ArtifactError (3)  ArtifactIncomplete, BrokenImage, SchemaMismatch, IdMismatch, StaleParent
 ├── NumericalError (3)     NotFinite
 ├── ResourceError (4)      DeviceUnavailable, DoesNotFit, DiskFull
 └── GateFailed (1)         the run went well, a gate the user set did not pass
@@ -19,6 +19,7 @@ from typing import ClassVar
 __all__ = [
     "ArtifactError",
     "ArtifactIncomplete",
+    "BrokenImage",
     "CoresetError",
     "DeviceUnavailable",
     "DiskFull",
@@ -85,6 +86,10 @@ class ArtifactError(InputError):
 
 class ArtifactIncomplete(ArtifactError):
     """A file is empty, truncated or half written."""
+
+
+class BrokenImage(ArtifactError):
+    """An image cannot be decoded."""
 
 
 class SchemaMismatch(ArtifactError):
