@@ -15,73 +15,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from coreset_cli.artifacts.dynamics import SERIES, Dynamics, FloatArray, Snapshot
 from coreset_cli.artifacts.ids import Ids, make_ids
 from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.manifest import read_record, versions
 from coreset_cli.errors import FileMissing, SchemaMismatch, StaleParent
 from coreset_cli.io.parquet import read_schema, read_table, write_parquet
 
-__all__ = [
-    "SERIES",
-    "Dynamics",
-    "Signals",
-    "SignalsRecord",
-    "Snapshot",
-    "read_signals",
-    "write_signals",
-]
+__all__ = ["Signals", "SignalsRecord", "read_signals", "write_signals"]
 
 SIGNALS_KEY = b"coreset.signals"
 """Key of the record in the metadata of the Parquet file."""
 
 SCHEMA_VERSION = 1
-
-FloatArray = NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Dynamics:
-    """Each row in each epoch; NaN, and not correct, where it was not seen.
-
-    Args:
-        correct: [n, e] the largest logit is that of the label, ties to the smaller class.
-        margin: [n, e] logit of the label less the largest other.
-        margin_prob: [n, e] the same with probabilities.
-        p_true: [n, e] probability of the label.
-        error_norm: [n, e] ‖p − y‖₂.
-        drift: [n, e] Σ |p·(log p − log p′)| over classes, p′ being one epoch older; NaN in the
-            first.
-    """
-
-    correct: NDArray[np.bool_]
-    margin: FloatArray
-    margin_prob: FloatArray
-    p_true: FloatArray
-    error_norm: FloatArray
-    drift: FloatArray
-
-
-SERIES = tuple(series.name for series in fields(Dynamics))
-"""Names of the signals of an epoch."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Snapshot:
-    """A network at one moment, in eval mode, on rows that are not augmented.
-
-    Args:
-        epoch: epochs it was trained for.
-        logits: [n, c].
-        feature: [n, d] input of the last layer.
-        weight: [c, d] of the last layer.
-        bias: [c].
-    """
-
-    epoch: int
-    logits: FloatArray
-    feature: FloatArray
-    weight: FloatArray
-    bias: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,21 +239,19 @@ def _values(table: pa.Table, name: str, width: int, kind: type[np.generic]) -> N
     """[n, width] of a column.
 
     Raises:
-        SchemaMismatch: no such column, or other values in it.
+        ValueError: no such column, or other values in it.
     """
-    wanted = pa.list_(pa.bool_() if kind is np.bool_ else pa.float32(), width)
+    wanted = pa.bool_() if kind is np.bool_ else pa.float32()
     if name not in table.column_names:
-        raise SchemaMismatch(f"column '{name}' is missing")
+        raise ValueError(f"column '{name}' is missing")
     column = table[name]
-    if not (pa.types.is_fixed_size_list(column.type) and column.type.list_size == width):
-        raise SchemaMismatch(f"column '{name}' holds {column.type}, expected were {wanted}")
-    whole = column.combine_chunks()
-    flat = whole.flatten() if not isinstance(whole, pa.ChunkedArray) else whole.chunk(0).flatten()
-    if whole.null_count or flat.null_count or flat.type != wanted.value_type:
-        raise SchemaMismatch(
-            f"column '{name}' holds nulls or {column.type}, expected were {wanted}"
-        )
-    return flat.to_numpy(zero_copy_only=False).reshape(len(table), width)
+    lists = pa.types.is_fixed_size_list(column.type) and column.type.list_size == width
+    if not lists or column.type.value_type != wanted or column.null_count:
+        raise ValueError(f"column '{name}' holds {column.type}, not {width} {wanted} a row")
+    flat = pa.chunked_array([chunk.flatten() for chunk in column.chunks], wanted)
+    if flat.null_count:
+        raise ValueError(f"column '{name}' holds nulls")
+    return flat.to_numpy().reshape(len(table), width)
 
 
 def _packed(values: FloatArray) -> str:

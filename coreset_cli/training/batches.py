@@ -43,7 +43,7 @@ class Images:
 
     def take(self, rows: NDArray[np.int64]) -> "Images":
         """Some rows, under the same statistics: what a network trained on all rows would see."""
-        index = torch.from_numpy(rows).to(self.device)
+        index = torch.tensor(rows, device=self.device)
         weights = None if self.weights is None else self.weights[index]
         return Images(self.pixels[index], self.targets[index], weights, self.mean, self.std)
 
@@ -75,12 +75,12 @@ def images_of(
         device: where to; the processor where not given.
     """
     where = device or torch.device("cpu")
-    pixels = torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2))).to(where)
+    pixels = torch.from_numpy(np.array(values.transpose(0, 3, 1, 2), order="C")).to(where)
     mean, std = statistics(pixels) if like is None else (like.mean, like.std)
     return Images(
         pixels,
-        torch.from_numpy(np.ascontiguousarray(codes, np.int64)).to(where),
-        None if weights is None else torch.from_numpy(weights.astype(np.float32)).to(where),
+        torch.tensor(codes, device=where),
+        None if weights is None else torch.tensor(weights, dtype=torch.float32, device=where),
         mean.to(where),
         std.to(where),
     )

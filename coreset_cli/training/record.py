@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
 
-from coreset_cli.artifacts.signals import SERIES, Dynamics, Snapshot
+from coreset_cli.artifacts.dynamics import SERIES, Dynamics, Snapshot
 from coreset_cli.errors import InvalidParameter, NotFinite
 from coreset_cli.training.networks import Network
 
@@ -127,7 +127,7 @@ class Recorder:
 
         Args:
             epoch: epochs it was trained for.
-            network: left in the mode it was in.
+            network: left in the mode it was in; wrap one of your own as `Network(body, head)`.
             images: all rows in order, batch by batch, normalised and not augmented.
 
         Raises:

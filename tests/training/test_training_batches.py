@@ -65,3 +65,14 @@ def test_batches_hold_every_row_once_and_none_is_alone(n, batch):
         assert n == 1 or min(sizes) > 1
         assert max(sizes) <= batch + 1
     assert all(size == min(batch, n) for size in sizes[:-1])
+
+
+def test_what_cannot_be_written_is_copied(values):
+    codes, weights, rows = np.arange(23), np.ones(23), np.array([1, 2])
+    grey = values[..., :1].copy()
+    for array in (grey, codes, weights, rows):
+        array.flags.writeable = False
+    images = images_of(grey, codes, weights=weights)
+    images.pixels.zero_()
+    assert grey.any()
+    assert images.take(rows).targets.tolist() == [1, 2]
