@@ -23,6 +23,9 @@ __all__ = ["MAX_PIXELS", "Header", "decode", "encode_png", "pixels", "read_heade
 MAX_PIXELS = 89_478_485
 """Larger images are refused: what Pillow warns of, a quarter of a gigabyte as RGB."""
 
+BLOCK_PIXELS = 1 << 20
+"""Pixels scaled at a time: as floats they take eight times the space."""
+
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """What is opened. Other plugins of Pillow run programs (EPS) or open further files."""
 
@@ -200,14 +203,18 @@ def _plain(image: Image.Image) -> Image.Image:
 
 def _scaled(image: Image.Image) -> Image.Image:
     """Greys of more than 8 bits as 8 bits."""
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all():
+    values = np.asarray(image)
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
         raise BrokenImage("it holds NaN or Inf")
-    low, high = values.min(), values.max()
     if image.mode != "F" and (image.mode != "I" or image.format in {"PNG", "PPM"}):
         low, high = 0.0, 65535.0
     elif image.mode == "F" and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
-    span = high - low
-    scaled = np.rint((values - low) * (255 / span)) if span > 0 else np.zeros_like(values)
-    return Image.fromarray(scaled.astype(np.uint8))
+    scale = 255 / (high - low) if high > low else 0.0
+    plain = np.empty(values.shape, np.uint8)
+    step = max(1, BLOCK_PIXELS // image.width)
+    for row in range(0, image.height, step):
+        block = values[row : row + step].astype(np.float64)
+        plain[row : row + step] = np.rint((block - low) * scale)
+    return Image.fromarray(plain)
