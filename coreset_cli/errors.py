@@ -5,7 +5,8 @@ CoresetError
 │   │                      InfeasibleBudget
 │   └── ArtifactError (3)  ArtifactIncomplete, BrokenImage, SchemaMismatch, IdMismatch, StaleParent
 ├── NumericalError (3)     NotFinite
-├── ResourceError (4)      DeviceUnavailable, DoesNotFit, DiskFull
+├── ResourceError (4)      DeviceUnavailable, DoesNotFit, DiskFull, WeightsUnavailable
+├── RowsSkipped (5)        done, but rows were left out because the user allowed it
 └── GateFailed (1)         the run went well, a gate the user set did not pass
 
 A message says what was expected, what came, and the next step. A bug is none of these: it crashes
@@ -35,9 +36,11 @@ __all__ = [
     "NumericalError",
     "OutputExists",
     "ResourceError",
+    "RowsSkipped",
     "SchemaMismatch",
     "StaleParent",
     "UnknownMethod",
+    "WeightsUnavailable",
     "did_you_mean",
 ]
 
@@ -130,6 +133,16 @@ class DoesNotFit(ResourceError):
 
 class DiskFull(ResourceError):
     """No space is left for an output or a temporary file."""
+
+
+class WeightsUnavailable(ResourceError):
+    """Pretrained weights are neither here nor to be had from the network."""
+
+
+class RowsSkipped(CoresetError):
+    """The output is written, but without rows that could not be read, as `--on-error skip` asks."""
+
+    exit_code = 5
 
 
 class GateFailed(CoresetError):
