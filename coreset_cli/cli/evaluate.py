@@ -14,7 +14,7 @@ __all__ = ["evaluate"]
 
 def _complete_model(incomplete: str) -> list[str]:
     """Names for the shell to complete; nothing is imported but a list of files."""
-    from coreset_cli.training.networks import network_names
+    from coreset_cli.training.nets import network_names
 
     return [name for name in ("linear", *network_names()) if name.startswith(incomplete)]
 
@@ -116,6 +116,14 @@ def evaluate(
         Path | None,
         typer.Option("--record", metavar="FILE", help="Signals of training of the same network."),
     ] = None,
+    record_folds: Annotated[
+        int,
+        typer.Option(
+            "--record-folds",
+            metavar="N",
+            help="Add logits of rows by N networks that were not trained on them; 5 is usual.",
+        ),
+    ] = 0,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
@@ -172,6 +180,7 @@ def evaluate(
         seed=seed,
         device=device,
         max_memory=memory_limit(max_memory),
+        record_folds=record_folds,
         use_cache=not no_cache,
     )
     outputs = command.Outputs.of(output, plot, save_model, record, force=force)

@@ -153,6 +153,7 @@ def _wanted(
         digest=(full or results)[0].draws[0].digest,
         model=outputs.model,
         record=outputs.record,
+        folds=request.record_folds,
         label=request.label or "label",
         train=scanned.train,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
+from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.commands.evaluate import find_trainer, memory_beside
 from coreset_cli.commands.evaluation.data import bytes_of, open_data
 from coreset_cli.commands.evaluation.draws import group_count
@@ -17,7 +18,7 @@ class Plan:
 
     Args:
         rows: of the training file.
-        width: values a row.
+        width: values a row; 0 for images.
         test_rows: of the test file.
         cells: results and baselines.
         trainings: models to train at most; what is kept from earlier runs is not trained again.
@@ -45,10 +46,14 @@ class Plan:
         """The plan as one JSON object."""
         return asdict(self)
 
+    @property
+    def _what(self) -> str:
+        return f"rows × {self.width:,}" if self.width else "images"
+
     def lines(self) -> list[str]:
         """The plan as a person reads it."""
         return [
-            f"train     {self.rows:,} rows × {self.width:,}; test {self.test_rows:,} rows",
+            f"train     {self.rows:,} {self._what}; test {self.test_rows:,} rows",
             f"cells     {self.cells}, at most {self.trainings} models to train, "
             f"{self.baseline_trainings} of them baselines",
             f"read      {self.bytes_to_read / 1e9:.2f} GB once; methods read more",
@@ -80,7 +85,7 @@ def plan(request: Request) -> Plan:
     files = len(request.selections)
     return Plan(
         rows=data.n,
-        width=0 if data.vectors is None else data.vectors.matrix.d,
+        width=data.train.matrix.d if isinstance(data.train, Embeddings) else 0,
         test_rows=len(data.test.ids),
         cells=len(results) + files + bool(whole) + len(sizes) * ("random" in request.baselines),
         trainings=len(runs) + files * per_cell + len(rivals) + len(whole),

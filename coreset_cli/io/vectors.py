@@ -48,7 +48,8 @@ def vector_column(schema: pa.Schema, column: str | None, name: str) -> str:
             f"{name} has several columns of vectors ({', '.join(lists)}); name one with --column"
         )
     raise SchemaMismatch(
-        f"{name} has no column of vectors (lists of numbers); it has {', '.join(schema.names)}"
+        f"{name} has no column of vectors (lists of numbers); it has {', '.join(schema.names)} "
+        "(vectors of images come from `coreset embed`)"
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from importlib import import_module
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from coreset_cli.errors import InvalidParameter, did_you_mean
 from coreset_cli.settings import filled, parse_spec
 from coreset_cli.training import nets
+from coreset_cli.training.nets import network_names
 
 __all__ = ["Architecture", "Network", "NetworkSpec", "build", "network_names", "network_spec"]
 
@@ -86,12 +86,6 @@ class Network(nn.Module):
     def forward(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """Logits of the k classes."""
         return self.head(self.features(pictures))
-
-
-def network_names() -> list[str]:
-    """All names, sorted, from the file names; no architecture is imported."""
-    names = {file.stem for folder in nets.__path__ for file in Path(folder).glob("*.py")}
-    return sorted(n.replace("_", "-") for n in names if n.isidentifier() and n[0] != "_")
 
 
 def network_spec(text: str) -> NetworkSpec:

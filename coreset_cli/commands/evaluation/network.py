@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from coreset_cli.artifacts.pictures import Pictures
 from coreset_cli.artifacts.pixels import load_pixels
+from coreset_cli.artifacts.signals import Signals, SignalsRecord, write_signals
 from coreset_cli.commands.evaluation.cache import Outcome
 from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.draws import Draw
@@ -19,10 +20,13 @@ from coreset_cli.commands.evaluation.trainer import Wanted
 from coreset_cli.commands.select import Watch
 from coreset_cli.training.batches import Images, batches_of, images_of
 from coreset_cli.training.checkpoint import Card, save_checkpoint
+from coreset_cli.training.crossfit import held_out_logits
+from coreset_cli.training.folds import stratified_folds
 from coreset_cli.training.footprint import footprint
 from coreset_cli.training.loop import Trained, train
 from coreset_cli.training.networks import Network, NetworkSpec, build
 from coreset_cli.training.recipe import NetworkRecipe
+from coreset_cli.training.record import Recorder
 
 __all__ = ["NetworkTrainer"]
 
@@ -72,8 +76,11 @@ class NetworkTrainer:
         return {"torch": torch.__version__}
 
     def work(self, draw: Draw) -> int:
-        """Steps of the optimiser."""
-        return self._steps(len(draw.rows))
+        """Steps of the optimiser, those of the networks that judge held-out rows included."""
+        k, wanted = len(draw.rows), self.wanted
+        if wanted is None or not (wanted.folds and self.is_wanted_whole(draw)):
+            return self._steps(k)
+        return self._steps(k) + wanted.folds * self._steps(k - k // wanted.folds)
 
     def memory(self, k: int) -> int:
         """Bytes of all images, of k of them again, of the weights and of a batch's activations."""
@@ -143,16 +150,26 @@ class NetworkTrainer:
         if weights is not None:
             images = replace(images, weights=torch.from_numpy(weights).float().to(self.device))
         network = self._built(self._train, seed=draw.seed).to(self.device)
+        wanted = self.wanted if self.is_wanted_whole(draw) else None
+        recorder = None
+        if wanted is not None and wanted.record is not None:
+            c = len(self.data.labels.names)
+            recorder = Recorder(n=len(rows), classes=c, epochs=self.recipe.epochs)
         trained = train(
             network,
             images,
             self.recipe,
             seed=draw.seed,
             test=self._test,
+            record=recorder,
             pulse=lambda done, total: pulse(done),
         )
-        if self.is_wanted_whole(draw):
-            self._keep(network, trained, draw)
+        if wanted is not None and wanted.model is not None:
+            save_checkpoint(wanted.model, network, self._card(wanted, trained, draw))
+        if wanted is not None and wanted.record is not None and recorder is not None:
+            done = self._steps(len(rows))
+            held_out = self._held_out(wanted, images, rows, lambda more, total: pulse(done + more))
+            write_signals(wanted.record, self._signals(wanted, recorder, rows, held_out))
         right = trained.best_predicted == self.data.target
         return Outcome(
             predicted=trained.predicted,
@@ -187,16 +204,11 @@ class NetworkTrainer:
             seed=seed,
         )
 
-    def _keep(self, network: Network, trained: Trained, draw: Draw) -> None:
-        """Write the checkpoint that was asked for."""
-        wanted = self.wanted
-        assert wanted is not None
-        assert draw.seed is not None
-        if wanted.model is None:
-            return
+    def _card(self, wanted: Wanted, trained: Trained, draw: Draw) -> Card:
+        """What the checkpoint says of itself."""
         height, width = self._train.pixels.shape[2:]
         last = trained.history[-1]
-        card = Card(
+        return Card(
             network=self.spec.text,
             classes=self.data.labels.names,
             channels=self._train.pixels.shape[1],
@@ -205,9 +217,52 @@ class NetworkTrainer:
             std=tuple(self._train.std.tolist()),
             recipe=asdict(self.recipe),
             epoch=last.epoch,
-            seed=draw.seed,
+            seed=wanted.seed,
             labels=wanted.label,
             train=asdict(wanted.train),
             facts={"rows": len(draw.rows), "test_accuracy": last.test_accuracy},
         )
-        save_checkpoint(wanted.model, network, card)
+
+    def _held_out(
+        self,
+        wanted: Wanted,
+        images: Images,
+        rows: NDArray[np.int64],
+        pulse: Callable[[int, int], None],
+    ) -> NDArray[np.float32] | None:
+        """Logits of each row by a network that was not trained on it, where they are asked for."""
+        if not wanted.folds:
+            return None
+        return held_out_logits(
+            lambda seed: self._built(self._train, seed=seed).to(self.device),
+            images,
+            self.recipe,
+            folds=stratified_folds(
+                self.data.labels.codes[rows], self.data.train.ids.key().take(rows), wanted.folds
+            ),
+            seed=wanted.seed,
+            pulse=pulse,
+        )
+
+    def _signals(self, wanted: Wanted, recorder: Recorder, rows: NDArray[np.int64]) -> Signals:
+        """What training showed of these rows."""
+        ids, labels = self.data.train.ids.take(rows), self.data.labels.take(rows)
+        record = SignalsRecord(
+            network=self.spec.text,
+            recipe=asdict(self.recipe),
+            seed=wanted.seed,
+            classes=labels.names,
+            labels_digest=labels.digest(),
+            epochs=self.recipe.epochs,
+            snapshot_epochs=tuple(shot.epoch for shot in recorder.snapshots),
+            view=recorder.view,
+            train=asdict(wanted.train),
+        )
+        return Signals(
+            ids=ids,
+            labels=labels,
+            record=record,
+            dynamics=recorder.dynamics(),
+            snapshots=recorder.snapshots,
+            held_out=held_out,
+        )

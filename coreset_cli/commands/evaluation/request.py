@@ -11,7 +11,8 @@ from coreset_cli.commands.evaluation.gates import Demand
 from coreset_cli.commands.register import canonical_name, make_method, method_class
 from coreset_cli.errors import InvalidParameter, did_you_mean
 from coreset_cli.io.atomic import refuse_existing
-from coreset_cli.training.networks import NetworkSpec, network_names, network_spec
+from coreset_cli.training.nets import network_names
+from coreset_cli.training.networks import NetworkSpec, network_spec
 from coreset_cli.training.recipe import LinearRecipe, NetworkRecipe, find_recipe, network_recipe
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Request:
         seed: of the resamples.
         device: where to select.
         max_memory: bytes of anonymous memory that may be used.
+        record_folds: networks more that judge, for `--record`, rows they were not trained on.
         use_cache: keep trained cells, and take those that are kept.
     """
 
@@ -80,6 +82,7 @@ class Request:
     seed: int = 0
     device: str = "auto"
     max_memory: int = 1 << 62
+    record_folds: int = 0
     use_cache: bool = True
 
     def __post_init__(self) -> None:
@@ -90,6 +93,11 @@ class Request:
             )
         if self.seeds < 1:
             raise InvalidParameter(f"--seeds {self.seeds} runs nothing; ask for at least 1")
+        if self.record_folds < 0 or self.record_folds == 1:
+            raise InvalidParameter(
+                f"--record-folds {self.record_folds}: held-out logits need 2 folds or more; "
+                "5 is usual, 0 records none"
+            )
         if self.proxy_data not in PROXY_DATA:
             raise InvalidParameter(f"--proxy-data is clean or corrupted, not '{self.proxy_data}'")
         if self.methods and not self.budgets:

@@ -26,6 +26,7 @@ class Wanted:
         seed: of its training.
         model: where its checkpoint goes.
         record: where its signals go.
+        folds: networks that judge, for the signals, rows they were not trained on; 0 for none.
         label: column or file of the training labels.
         train: what it is trained on.
     """
@@ -34,6 +35,7 @@ class Wanted:
     seed: int = 0
     model: Path | None = None
     record: Path | None = None
+    folds: int = 0
     label: str
     train: InputRecord
 
