@@ -244,7 +244,13 @@ class NetworkTrainer:
             pulse=pulse,
         )
 
-    def _signals(self, wanted: Wanted, recorder: Recorder, rows: NDArray[np.int64]) -> Signals:
+    def _signals(
+        self,
+        wanted: Wanted,
+        recorder: Recorder,
+        rows: NDArray[np.int64],
+        held_out: NDArray[np.float32] | None,
+    ) -> Signals:
         """What training showed of these rows."""
         ids, labels = self.data.train.ids.take(rows), self.data.labels.take(rows)
         record = SignalsRecord(
