@@ -261,3 +261,27 @@ def test_pictures_of_the_network_are_taken_early_and_at_the_end():
         early.feature @ early.weight.T + early.bias, early.logits, rtol=1e-4, atol=1e-5
     )
     assert not np.array_equal(early.weight, last.weight)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("text", ["echo:cutout=3,", "gm-tiny:", "gm-cifar:compile=true,"])
+def test_a_gpu_trains_as_the_processor_does(text):
+    recipe = network_recipe(f"{text}epochs=2,batch=16,precision=float32")
+    images, device = pictures(40), torch.device("cuda")
+    there = Images(
+        images.pixels.to(device),
+        images.targets.to(device),
+        None,
+        images.mean.to(device),
+        images.std.to(device),
+    )
+    here, first, second = small(), small().to(device), small().to(device)
+    train(here, images, recipe, seed=0)
+    record = Recorder(n=40, classes=CLASSES, epochs=2)
+    trained = train(first, there, recipe, seed=0, test=there, record=record)
+    train(second, there, recipe, seed=0)
+    torch.testing.assert_close(parameters(first).cpu(), parameters(here), rtol=0, atol=2e-2)
+    assert torch.equal(parameters(first), parameters(second))
+    assert trained.finite
+    assert np.isfinite(record.dynamics().p_true).all()
