@@ -199,3 +199,15 @@ def test_noisy_digits_scores_as_coreset_evaluate_does(script, run_cli):
         {name: expected[name] for name in names}
     )
     assert scores["all rows"] == pytest.approx(expected["full"])
+
+
+def test_contact_sheet_shows_every_kind_of_damage_in_both_profiles(script, tmp_path):
+    rows = script("contact_sheet").main(tmp_path)
+    assert_figure(tmp_path / "contact_sheet.png")
+    for label, original, damaged in rows:
+        assert len(damaged) == 5
+        for kind, image in damaged.items():
+            assert image.shape == original.shape
+            assert not np.array_equal(image, original), (label, kind)
+    fogs = {label.splitlines()[-1]: damaged["fog"] for label, _, damaged in rows}
+    assert fogs["mds-release"].max() == 0 < fogs["standard"].min()

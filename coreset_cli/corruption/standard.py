@@ -6,7 +6,7 @@ Small images: below 8 pixels, a side is a single pixel while the resolution is l
 becomes level along it; below 5 pixels, motion changes nothing, because the line of the blur is one
 pixel long. A black square covers half of the smaller side, rounded up: an image of one pixel
 becomes black. Fog is thinner in small images: a third of a single pixel is fog, nine tenths of an
-image of 32 × 32.
+image of 32 × 32, and all but everything from 100 pixels on.
 """
 
 import numpy as np
