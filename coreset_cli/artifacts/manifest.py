@@ -71,6 +71,7 @@ class Manifest:
         semantics: `keep`: the rows listed are the rows to keep.
         count: rows in the artifact.
         selection_digest: SHA-256 of the picked ids, one a line, in rank order.
+        content_digest: SHA-256 over values, ids and labels, where values were made.
         exact: the same digest for any threads, blocks, storage and order of rows.
         prefix: the first rows are the smaller selection.
         device: where it ran.
@@ -90,6 +91,7 @@ class Manifest:
     semantics: str = "keep"
     count: int = 0
     selection_digest: str | None = None
+    content_digest: str | None = None
     exact: bool = False
     prefix: bool = True
     device: str = "cpu"

@@ -1,0 +1,214 @@
+"""Unfinished work: parts of the vectors in a folder, each whole or absent, found again later.
+
+A part is two files, the vectors and, written last, what they are of. Parts follow each other
+without a gap; what lies behind a gap was never finished.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coreset_cli.errors import ArtifactIncomplete, OutputExists, StaleParent
+from coreset_cli.io.atomic import disk_errors, whole_file, write_text
+from coreset_cli.io.npy import npy_bytes
+
+__all__ = ["Part", "Partial", "hashes_digest", "opened_partial"]
+
+KEY = "embed.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Rows that are done.
+
+    Args:
+        start: the first row.
+        stop: the row behind the last.
+        skipped: rows left out, with the reasons.
+        inputs: digest of the samples as they were stored.
+        decoding: processor seconds that it took to decode and make ready.
+        processor: processor seconds of all threads.
+        seconds: wall time.
+    """
+
+    start: int
+    stop: int
+    skipped: tuple[tuple[int, str], ...]
+    inputs: str
+    decoding: float
+    processor: float
+    seconds: float
+
+
+class Partial:
+    """The folder of one run.
+
+    Args:
+        folder: where.
+        parts: that are there already.
+    """
+
+    def __init__(self, folder: Path, parts: Sequence[Part]) -> None:
+        self.folder = folder
+        self.parts = list(parts)
+
+    @property
+    def done(self) -> int:
+        """Rows that are done."""
+        return self.parts[-1].stop if self.parts else 0
+
+    @property
+    def decoding_share(self) -> float:
+        """Share of decoding in the processor time of all threads, 0 to 1."""
+        whole = sum(part.processor for part in self.parts)
+        return sum(part.decoding for part in self.parts) / whole if whole else 0.0
+
+    @property
+    def skipped(self) -> list[tuple[int, str]]:
+        """All rows left out, with the reasons."""
+        return [row for part in self.parts for row in part.skipped]
+
+    def add(self, part: Part, vectors: NDArray[np.generic]) -> None:
+        """Keep a part: behind the last one.
+
+        Raises:
+            DiskFull: no space left.
+        """
+        name = _stem(part.start)
+        with whole_file(self.folder / f"{name}.npy") as file:
+            file.write_bytes(npy_bytes(vectors))
+        write_text(self.folder / f"{name}.json", json.dumps(asdict(part)))
+        self.parts.append(part)
+
+    def vectors(self, part: Part) -> NDArray[np.generic]:
+        """[m e] vectors of the rows of a part that were not left out, mapped.
+
+        Raises:
+            ArtifactIncomplete: the file is not what was written.
+        """
+        path = self.folder / f"{_stem(part.start)}.npy"
+        rows = part.stop - part.start - len(part.skipped)
+        try:
+            found = np.load(path, mmap_mode="c" if rows else None, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ArtifactIncomplete(
+                f"{path} is damaged ({error}); start again with --force"
+            ) from error
+        if len(found) != rows:
+            raise ArtifactIncomplete(
+                f"{path} has {len(found)} rows, {rows} were written; start again with --force"
+            )
+        return found
+
+    def restart(self) -> None:
+        """Forget all parts."""
+        for part in self.parts:
+            for suffix in (".json", ".npy"):
+                (self.folder / f"{_stem(part.start)}{suffix}").unlink(missing_ok=True)
+        self.parts.clear()
+
+    def remove(self) -> None:
+        """Remove the folder: the output is written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def hashes_digest(hashes: Sequence[bytes]) -> str:
+    """Digest of some samples by their hashes."""
+    return sha256(b"".join(hashes)).hexdigest()
+
+
+@contextmanager
+def opened_partial(folder: Path, key: Mapping[str, object], *, force: bool) -> Iterator[Partial]:
+    """The folder of a run: made, or found from a run of the same key that was stopped.
+
+    Args:
+        folder: where.
+        key: everything that decides the vectors.
+        force: begin again where work of another key is there.
+
+    Raises:
+        StaleParent: there is work of another key.
+        OutputExists: a folder that is not ours, or that another process works in.
+    """
+    text = json.dumps(key, indent=2, sort_keys=True)
+    with disk_errors(folder):
+        if folder.exists() and not (folder / KEY).is_file() and any(folder.iterdir()):
+            raise OutputExists(
+                f"{folder} is there and was not written by embed; name another output"
+            )
+        folder.mkdir(exist_ok=True)
+        with (folder / ".lock").open("w") as lock:
+            _claim(lock, folder)
+            found = _read(folder)
+            if found is not None and found != json.loads(text):
+                if not force:
+                    raise StaleParent(_changed(folder, found, json.loads(text)))
+                found = None
+            if found is None:
+                _clear(folder)
+                write_text(folder / KEY, text)
+            yield Partial(folder, _parts(folder))
+
+
+def _claim(lock: IO[str], folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputExists(
+            f"another process is writing to {folder}; wait for it, or name another output"
+        ) from error
+    except OSError:
+        return  # some network file systems have no locks
+
+
+def _changed(folder: Path, before: Mapping[str, object], now: Mapping[str, object]) -> str:
+    names = [name for name in now if before.get(name) != now[name]]
+    first = names[0] if names else "version"
+    return (
+        f"{folder} holds unfinished work of another run: {first} was {before.get(first)}, now it "
+        f"is {now.get(first)}; use --force to start again, or finish that run first"
+    )
+
+
+def _read(folder: Path) -> Mapping[str, object] | None:
+    try:
+        found = json.loads((folder / KEY).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _parts(folder: Path) -> list[Part]:
+    """The parts that are whole and follow each other from row 0 on."""
+    parts: list[Part] = []
+    while True:
+        start = parts[-1].stop if parts else 0
+        try:
+            record = json.loads((folder / f"{_stem(start)}.json").read_text(encoding="utf-8"))
+            skipped = tuple((int(row), str(reason)) for row, reason in record["skipped"])
+            part = Part(**{**record, "skipped": skipped})
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return parts
+        if part.start != start or part.stop <= start:
+            return parts
+        parts.append(part)
+
+
+def _clear(folder: Path) -> None:
+    for entry in os.scandir(folder):
+        if entry.name != ".lock":
+            Path(entry.path).unlink()
+
+
+def _stem(start: int) -> str:
+    return f"{start:012d}"

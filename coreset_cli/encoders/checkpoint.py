@@ -1,0 +1,76 @@
+"""A network that `evaluate` trained: the features that its last layer reads."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from coreset_cli.encoders.spec import EncoderSpec, First, Modality
+from coreset_cli.errors import FileMissing, InvalidParameter
+from coreset_cli.io.image import pixels
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from coreset_cli.encoders.encoder import Encoder
+
+__all__ = ["make", "require"]
+
+BATCH = 256
+
+
+def require(spec: EncoderSpec, modality: Modality) -> None:
+    """Look for the file.
+
+    Raises:
+        InvalidParameter: texts.
+        FileMissing: it is not there.
+    """
+    if modality != "image":
+        raise InvalidParameter("a checkpoint encodes images; for texts use open_clip")
+    if not Path(spec.model).is_file():
+        raise FileMissing(
+            f"no checkpoint {spec.model}; write one with `coreset evaluate --save-model`"
+        )
+
+
+def make(spec: EncoderSpec, modality: Modality, device: "torch.device", first: First) -> "Encoder":
+    """Load the network and its card.
+
+    Raises:
+        ArtifactError: the file is no checkpoint, or damaged.
+    """
+    import torch
+
+    from coreset_cli.encoders.encoder import Encoder, settled, upright, weight_bytes
+    from coreset_cli.training.checkpoint import checkpoint_digest, load_checkpoint
+
+    path = Path(spec.model)
+    network, card = load_checkpoint(path)
+    network = settled(network, device).to(memory_format=torch.channels_last)
+    scale = 255 * torch.tensor(card.std, device=device)[:, None, None]
+    shift = 255 * torch.tensor(card.mean, device=device)[:, None, None]
+    return Encoder(
+        text=spec.text,
+        width=network.dimension,
+        batch=BATCH,
+        digest=checkpoint_digest(path),
+        prepare=partial(_values, size=card.size, channels=card.channels),
+        forward=lambda batch: network.features(upright((batch.float() - shift) / scale)),
+        device=device,
+        sample_bytes=4 * card.channels * card.size**2,
+        weight_bytes=weight_bytes(network),
+    )
+
+
+def _values(image: Image.Image, *, size: int, channels: int) -> "Tensor":
+    """[c h w] pixels of an image, resized as `evaluate` resizes."""
+    import torch
+
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    values = pixels(image, channels).transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(values))
