@@ -1,11 +1,12 @@
 """How many rows a user asked for."""
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 
 from coreset_cli.errors import InfeasibleBudget, InvalidParameter
+from coreset_cli.kernels.apportion import rounded_share
 
-__all__ = ["Budget", "parse_budget", "rounded_share"]
+__all__ = ["Budget", "parse_budget"]
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,6 @@ class Budget:
         if self.count > n:
             raise InfeasibleBudget(f"--count {self.count} is more than the {n} rows of the input")
         return self.count
-
-
-def rounded_share(share: Decimal, n: int) -> int:
-    """⌊share·n + ½⌋, without an error of rounding.
-
-    Args:
-        share: at least 0.
-        n: rows.
-    """
-    exact = Context(prec=len(share.as_tuple().digits) + len(str(n)))
-    return int(exact.multiply(share, Decimal(n)).quantize(Decimal(1), ROUND_HALF_UP, exact))
 
 
 def parse_budget(ratio: str | None, count: int | None) -> Budget:

@@ -1,11 +1,57 @@
 """Share a budget over groups, so that quota and order are one rule."""
 
+from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 
 from coreset_cli.kernels.groups import members
 
-__all__ = ["equal_turns", "first_turns", "raised_quotas", "webster_turns"]
+__all__ = [
+    "equal_turns",
+    "first_turns",
+    "largest_remainders",
+    "raised_quotas",
+    "rounded_share",
+    "webster_turns",
+]
+
+
+def rounded_share(share: Decimal, n: int) -> int:
+    """⌊share·n + ½⌋, without an error of rounding.
+
+    Args:
+        share: at least 0.
+        n: rows.
+    """
+    exact = Context(prec=len(share.as_tuple().digits) + len(str(n)))
+    return int(exact.multiply(share, Decimal(n)).quantize(Decimal(1), ROUND_HALF_UP, exact))
+
+
+def largest_remainders(share: Decimal, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A share of each group that sums to the rounded share of all: Hamilton's rule.
+
+    Every group gives ⌊share·m⌋ of its m rows; the groups whose fractions are the largest give one
+    more, ties to the smaller group.
+
+    Source: Hamilton 1792; Balinski & Young, "Fair Representation", 1982.
+
+    Args:
+        share: in [0, 1].
+        sizes: [g] rows of each group.
+
+    Returns:
+        [g] rows that each group gives.
+    """
+    total = rounded_share(share, int(sizes.sum()))
+    if total == 0:
+        return np.zeros_like(sizes)
+    exact = [Fraction(share) * m for m in sizes.tolist()]
+    quotas = np.array([int(part) for part in exact], np.int64)
+    order = sorted(range(len(exact)), key=lambda group: int(exact[group]) - exact[group])
+    quotas[order[: total - int(quotas.sum())]] += 1
+    return quotas
 
 
 def webster_turns(sizes: NDArray[np.int64], k: int) -> NDArray[np.int64]:

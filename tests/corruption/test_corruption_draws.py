@@ -7,7 +7,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coreset_cli.corruption.draws import below, generator, normals, uniforms
+from coreset_cli.corruption.draws import below, generator, normals, row_normals, uniforms
 
 words = st.integers(0, 2**64 - 1)
 
@@ -70,3 +70,12 @@ def test_draws_have_their_distributions():
     assert scipy.stats.kstest(np.concatenate(neighbours), "norm").pvalue > 0.001
     places = np.bincount([below(generator(word), 7) for word in range(7000)], minlength=7)
     assert scipy.stats.chisquare(places).pvalue > 0.001
+
+
+def test_rows_have_normal_draws_of_their_own():
+    drawn = row_normals(np.arange(500, dtype=np.uint64), 41)
+    assert drawn.shape == (500, 41)
+    assert scipy.stats.kstest(drawn.ravel(), "norm").pvalue > 0.001
+    assert scipy.stats.kstest(drawn[:, 0], "norm").pvalue > 0.001
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(41)).max() < 0.2
+    assert np.array_equal(row_normals(np.array([7, 3], np.uint64), 41), drawn[[7, 3]])

@@ -1,11 +1,20 @@
+from decimal import Decimal
 from fractions import Fraction
+from math import floor
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coreset_cli.kernels.apportion import equal_turns, first_turns, raised_quotas, webster_turns
+from coreset_cli.kernels.apportion import (
+    equal_turns,
+    first_turns,
+    largest_remainders,
+    raised_quotas,
+    rounded_share,
+    webster_turns,
+)
 
 
 def webster_by_fractions(sizes, k):
@@ -93,3 +102,24 @@ def test_minimum_is_met_and_the_sum_stays(sizes, least, data):
         assert raised.sum() == k
         assert (raised >= floors).all()
         assert (raised <= np.maximum(before, floors)).all()
+
+
+@given(st.decimals(0, 1, places=4), st.lists(st.integers(0, 60), min_size=1, max_size=8))
+@settings(max_examples=100, deadline=None)
+def test_largest_remainders_are_exact(share, sizes):
+    quotas = largest_remainders(share, np.array(sizes))
+    exact = [Fraction(share) * m for m in sizes]
+    assert quotas.sum() == floor(sum(exact) + Fraction(1, 2))
+    more = [int(quota) - floor(part) for quota, part in zip(quotas, exact, strict=True)]
+    assert set(more) <= {0, 1}
+    assert all(quota <= m for quota, m in zip(quotas, sizes, strict=True))
+    # who gives one more has the larger fraction, or the same and the smaller number
+    order = sorted(range(len(sizes)), key=lambda g: (floor(exact[g]) - exact[g], g))
+    assert [more[g] for g in order] == sorted(more, reverse=True)
+
+
+def test_shares_are_rounded_as_decimals():
+    assert rounded_share(Decimal("0.35"), 10) == 4
+    assert rounded_share(Decimal("0.145"), 100) == 15
+    assert rounded_share(Decimal("1e-999999"), 10**12) == 0
+    assert rounded_share(Decimal("0.333"), 10**15) == 333 * 10**12
