@@ -5,7 +5,8 @@ CoresetError
 │   │                      InfeasibleBudget
 │   └── ArtifactError (3)  ArtifactIncomplete, BrokenImage, SchemaMismatch, IdMismatch, StaleParent
 ├── NumericalError (3)     NotFinite
-├── ResourceError (4)      DeviceUnavailable, DoesNotFit, DiskFull, WeightsUnavailable
+├── ResourceError (4)      DataUnavailable, DeviceUnavailable, DoesNotFit, DiskFull,
+│                          WeightsUnavailable
 ├── RowsSkipped (5)        done, but rows were left out because the user allowed it
 └── GateFailed (1)         the run went well, a gate the user set did not pass
 
@@ -22,6 +23,7 @@ __all__ = [
     "ArtifactIncomplete",
     "BrokenImage",
     "CoresetError",
+    "DataUnavailable",
     "DeviceUnavailable",
     "DiskFull",
     "DoesNotFit",
@@ -121,6 +123,10 @@ class ResourceError(CoresetError):
     """The machine does not have what the run needs."""
 
     exit_code = 4
+
+
+class DataUnavailable(ResourceError):
+    """A data set named is not on this machine and cannot be fetched."""
 
 
 class DeviceUnavailable(ResourceError):

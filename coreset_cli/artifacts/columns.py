@@ -128,7 +128,8 @@ def find_labels(columns: Columns, n: int, named: str | None, path: str) -> Label
     Args:
         columns: what there is.
         n: number of rows.
-        named: a column, or a file with one label a row; a column wins.
+        named: a column, or a file with one label a row, or a column of a file as in
+            `labels.parquet:noisy`; a column wins, then a file.
         path: the input, for messages.
 
     Raises:
@@ -142,13 +143,16 @@ def find_labels(columns: Columns, n: int, named: str | None, path: str) -> Label
         named = LABEL_COLUMN
     if named in columns.names:
         return make_labels(columns.read(named), f"{path}: column '{named}'")
-    file = Path(named)
+    file, column = Path(named), None
     with read_errors(file):
+        before, _, behind = named.rpartition(":")
+        if not file.exists() and Path(before).is_file():
+            file, column = Path(before), behind
         if not file.exists():
             raise InvalidParameter(
                 f"--label {named} is no column of {path} and no file; {_has(columns)}"
             )
-    labels = make_labels(read_label_file(file), str(file))
+    labels = make_labels(read_label_file(file, column), named)
     if len(labels) != n:
         raise IdMismatch(
             f"{file} has {len(labels)} labels, {path} has {n} rows; give one label a row"

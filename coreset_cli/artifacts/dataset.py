@@ -1,9 +1,10 @@
-"""Samples wherever they live: rows of Parquet files, vectors, a folder of images, tar shards.
+"""Samples wherever they live: Parquet files, vectors, a folder of images, tar shards, arrays.
 
 Each kind tells its ids first and reads any of its rows later, in any order, a few megabytes at a
 time.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -13,22 +14,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from coreset_cli.artifacts.arrays import join_rasters, open_idx_pair
 from coreset_cli.artifacts.columns import Columns, columns_on_disk, find_ids
 from coreset_cli.artifacts.embeddings import name_of
 from coreset_cli.artifacts.ids import Ids, make_ids
 from coreset_cli.artifacts.images import TarData, TreeData
+from coreset_cli.artifacts.named import default_root, is_named, open_named
 from coreset_cli.artifacts.shards import order_warning, shards_of
 from coreset_cli.artifacts.sources import open_sources
 from coreset_cli.artifacts.tables import TableData, VectorData
 from coreset_cli.errors import FileMissing, IdMismatch, InvalidParameter
 from coreset_cli.io.access import is_folder, read_errors
 from coreset_cli.io.gather import common_schema, extent
-from coreset_cli.io.sniff import file_kind
+from coreset_cli.io.idx import starts_like_idx
+from coreset_cli.io.sniff import file_kind, first_bytes, kind_of_bytes
 from coreset_cli.io.tar import index_tar
 from coreset_cli.io.tree import list_images
 from coreset_cli.io.vectors import vector_column
 
 __all__ = ["Dataset", "open_dataset"]
+
+IDX_NAME = re.compile(r"idx[1-4]-u?byte(\.gz)?$")
+"""How files of the MNIST family are named."""
+
+_ARRAYS = frozenset({"an IDX file", "a data set by name"})
+"""Kinds whose ids are row numbers, and whose one column is the label."""
 
 
 class Dataset(Protocol):
@@ -72,20 +82,26 @@ class Dataset(Protocol):
 
 
 def open_dataset(
-    paths: Sequence[str], *, column: str | None = None, ids: str | None = None
+    paths: Sequence[str],
+    *,
+    column: str | None = None,
+    ids: str | None = None,
+    root: Path | None = None,
 ) -> Dataset:
     """Open samples of any kind; several paths are one input.
 
     Args:
-        paths: Parquet or vector files, folders of them, folders of images, `.tar` shards, or
-            `digits:train`.
+        paths: Parquet or vector files, folders of them, folders of images, `.tar` shards, IDX
+            files of images, or names as `digits:train` (as vectors) and `mnist:train`.
         column: the column of vectors, or the array of an `.npz`.
         ids: the column of ids.
+        root: where data sets known by name lie; none for `default_root`.
 
     Raises:
         FileMissing: an input is not there, or an empty folder.
         ArtifactError: an input is not what it should be.
         InvalidParameter: inputs of several kinds, or a column that does not exist.
+        DataUnavailable: a data set known by name is not there and cannot be fetched.
     """
     kinds = {path: _kind(path) for path in paths}
     kind = kinds[paths[0]]
@@ -100,19 +116,29 @@ def open_dataset(
         return _open_tables(paths, column, ids)
     if ids is not None or column is not None:
         raise InvalidParameter(
-            f"{paths[0]} is {kind} and has no columns; leave --id and --column out, ids are the "
-            "names of the files"
+            f"{paths[0]} is {kind} and has no columns; leave --id and --column out, ids are "
+            + ("row numbers" if kind in _ARRAYS else "the names of the files")
         )
+    if kind == "an IDX file":
+        return join_rasters(name_of(paths), [open_idx_pair(Path(path)) for path in paths])
+    if kind == "a data set by name":
+        found = [open_named(path, root or default_root()) for path in paths]
+        return join_rasters(name_of(paths), found)
     return _open_tars(paths) if kind == "tar shards" else _open_trees(paths)
 
 
 def _kind(path: str) -> str:
     if path == "-" or path.startswith("digits:"):
         return "vectors"
+    if is_named(path):
+        return "a data set by name"
     place = Path(path)
     if not is_folder(place):
         if place.suffix.lower() == ".tar":
             return "tar shards"
+        start = first_bytes(place)
+        if IDX_NAME.search(path) or (kind_of_bytes(start) is None and starts_like_idx(start)):
+            return "an IDX file"
         return "a table" if file_kind(place) == "parquet" else "vectors"
     with read_errors(place):
         if _tars(place):
@@ -124,6 +150,11 @@ def _kind(path: str) -> str:
         )
         if not flat and not (place / "img_emb").is_dir() and list_images(place).names:
             return "a folder of images"
+        if idx := sorted(entry.name for entry in place.iterdir() if IDX_NAME.search(entry.name)):
+            raise FileMissing(
+                f"{place} is a folder of IDX files ({', '.join(idx)}); name the one with the "
+                "images to read, its labels are found beside it"
+            )
     try:
         first = shards_of(place).files[0]
     except FileMissing as error:
@@ -167,6 +198,7 @@ def _open_tables(paths: Sequence[str], column: str | None, ids: str | None) -> T
         files=tuple(map(str, files)),
         ids=find_ids(columns, rows, ids, name_of(paths)),
         columns=columns,
+        schema=schema,
         warnings=tuple(warnings),
     )
 

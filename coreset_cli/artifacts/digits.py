@@ -12,7 +12,7 @@ from coreset_cli.errors import FileMissing
 from coreset_cli.io.digest import hash_integers
 from coreset_cli.seeds import Key, Rng
 
-__all__ = ["DIGITS", "load_digits"]
+__all__ = ["DIGITS", "digit_images", "load_digits"]
 
 DIGITS = ("digits:train", "digits:test")
 
@@ -28,6 +28,26 @@ def load_digits(name: str) -> tuple[NDArray[np.float32], pa.Table]:
     Raises:
         FileMissing: another name.
     """
+    pixels, labels = _part(name)
+    vectors = (pixels / 8.0 - 1.0).astype(np.float32)
+    return vectors, pa.table({"label": labels})
+
+
+def digit_images(name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The same rows as [n, 8, 8] grey images from 0 to 255, and their labels.
+
+    Args:
+        name: `digits:train` or `digits:test`.
+
+    Raises:
+        FileMissing: another name.
+    """
+    pixels, labels = _part(name)
+    return np.rint(pixels * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8), labels
+
+
+def _part(name: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """[n, 64] pixels from 0 to 16, and [n] labels."""
     if name not in DIGITS:
         raise FileMissing(f"no data set {name}; there are {' and '.join(DIGITS)}")
     from sklearn import datasets
@@ -40,5 +60,4 @@ def load_digits(name: str) -> tuple[NDArray[np.float32], pa.Table]:
         members = order[labels[order] == label]
         is_test[members[: (len(members) + 2) // 4]] = True
     rows = np.flatnonzero(is_test == (name == "digits:test"))
-    vectors = (pixels[rows] / 8.0 - 1.0).astype(np.float32)
-    return vectors, pa.table({"label": labels[rows].astype(np.int64)})
+    return pixels[rows], labels[rows].astype(np.int64)

@@ -1,12 +1,12 @@
 """Samples that are files: images in folders of their class, and WebDataset shards."""
 
-import json
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 
 from coreset_cli.artifacts.columns import NO_COLUMNS, Columns, columns_in_memory
 from coreset_cli.artifacts.ids import Ids
-from coreset_cli.errors import SchemaMismatch
+from coreset_cli.artifacts.image_rows import IMAGE, image_batch, image_schema, owners, portions
+from coreset_cli.errors import FileMissing, SchemaMismatch
 from coreset_cli.io.access import read_errors
-from coreset_cli.io.matrix import BLOCK_BYTES
 from coreset_cli.io.tar import Member, TarIndex
 from coreset_cli.io.tree import IMAGE_SUFFIXES, Tree
 
-__all__ = ["TarData", "TreeData", "class_of"]
-
-IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
-"""An image as Hugging Face keeps it."""
+__all__ = ["IMAGE", "TarData", "TreeData", "class_of"]
 
 TEXT = frozenset({"caption", "json", "text", "txt"})
 """Members of a sample that are text; others are bytes."""
+
+SCANNED = 1 << 13
+"""Samples looked up at a time when all are read: names and places of all would fill the memory."""
 
 _INTEGER = re.compile("-?[0-9]{1,18}")
 """What a class label that is a number looks like; it fits 64 bits."""
@@ -50,7 +50,7 @@ class TreeData:
     trees: tuple[Tree, ...]
     warnings: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def columns(self) -> Columns:
         """The class of every file, where all lie in folders of their class."""
         classes = [class_of(name) for tree in self.trees for name in tree.names]
@@ -58,33 +58,38 @@ class TreeData:
 
     def scan(self, names: Sequence[str], start: int = 0) -> Iterator[pa.RecordBatch]:
         """Some columns of all rows from one on."""
-        for batch in self.read(np.arange(start, len(self.ids)), lambda done, total: None):
-            yield batch.select(list(names))
+        for first in range(start, len(self.ids), SCANNED):
+            rows = np.arange(first, min(first + SCANNED, len(self.ids)))
+            yield from self._read(rows, names)
 
     def places(self, rows: NDArray[np.int64]) -> list[Path]:
         """The files of some rows."""
-        return [tree.root / tree.names[inside] for tree, inside in _owners(self.trees, rows)]
+        return [tree.root / tree.names[inside] for tree, inside in owners(self.trees, rows)]
 
     def read(
         self, rows: NDArray[np.int64], progress: Callable[[int, int], None]
     ) -> pa.RecordBatchReader:
         """Id, image and, where every file lies in a folder of its class, label."""
-        names = self.ids.take(rows).values.to_pylist()
-        classes = [class_of(name) for name in names]
-        kinds: dict[str, pa.DataType] = {"id": pa.string(), "image": IMAGE}
-        if None not in classes:
-            kinds["label"] = pa.string()
-        schema = _schema(kinds)
+        classes = [class_of(name) for name in self.ids.take(rows).values.to_pylist()]
+        return self._read(rows, ["id", "image", *([] if None in classes else ["label"])])
+
+    def _read(self, rows: NDArray[np.int64], names: Sequence[str]) -> pa.RecordBatchReader:
+        kinds = {"id": pa.string(), "image": IMAGE, "label": pa.string()}
+        schema = image_schema({name: kinds[name] for name in names})
+        ids = self.ids.take(rows).values.to_pylist()
+        classes = [class_of(name) for name in ids]
 
         def batches() -> Iterator[pa.RecordBatch]:
             places = self.places(rows)
-            for part in _portions([_file_size(place) for place in places]):
-                images = [
-                    {"bytes": _read_file(place), "path": name}
-                    for place, name in zip(places[part], names[part], strict=True)
-                ]
-                values = {"id": names[part], "image": images, "label": classes[part]}
-                yield _batch(values, schema)
+            sizes = [_file_size(place) for place in places] if "image" in names else [0] * len(ids)
+            for part in portions(sizes):
+                values: dict[str, Sequence[object]] = {"id": ids[part], "label": classes[part]}
+                if "image" in names:
+                    values["image"] = [
+                        {"bytes": _read_file(place), "path": name}
+                        for place, name in zip(places[part], ids[part], strict=True)
+                    ]
+                yield image_batch(values, schema)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -111,7 +116,7 @@ class TarData:
     shards: tuple[TarIndex, ...]
     warnings: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def columns(self) -> Columns:
         """The `cls` member of every sample as `label`, where all have one."""
         samples = self.samples(np.arange(len(self.ids)))
@@ -121,42 +126,68 @@ class TarData:
         return Columns(("label",), lambda name: pa.chunked_array([_classes(samples, found)]))
 
     def scan(self, names: Sequence[str], start: int = 0) -> Iterator[pa.RecordBatch]:
-        """Some columns of all rows from one on."""
-        for batch in self.read(np.arange(start, len(self.ids)), lambda done, total: None):
-            yield batch.select(list(names))
+        """Some columns of all rows from one on; no other member is read."""
+        labels = self.columns.read("label") if "label" in names else None
+        for first in range(start, len(self.ids), SCANNED):
+            rows = np.arange(first, min(first + SCANNED, len(self.ids)))
+            samples = self.samples(rows)
+            columns = [_columns(members) for _, members in samples]
+            classes = labels and labels.slice(first, len(rows))
+            yield from self._read(rows, samples, columns, classes, names)
 
     def samples(self, rows: NDArray[np.int64]) -> list[tuple[TarIndex, list[Member]]]:
         """The shard of each row, and its files in the order of the shard."""
-        return [(shard, shard.members(inside)) for shard, inside in _owners(self.shards, rows)]
+        return [(shard, shard.members(inside)) for shard, inside in owners(self.shards, rows)]
 
     def read(
         self, rows: NDArray[np.int64], progress: Callable[[int, int], None]
     ) -> pa.RecordBatchReader:
         """Id, image, the `cls` member as label, and any other member as a column of its name."""
-        ids = self.ids.take(rows).values.to_pylist()
         samples = self.samples(rows)
         columns = [_columns(members) for _, members in samples]
-        names = sorted(set(chain.from_iterable(columns)))
-        classes = _classes(samples, columns)
-        labels = classes.to_pylist()
-        kinds = {"image": IMAGE, "label": classes.type}
-        others = [name for name in names if name not in kinds]
-        schema = _schema(
-            {"id": pa.string()}
-            | {name: kind for name, kind in kinds.items() if name in names}
-            | {name: pa.string() if name in TEXT else pa.binary() for name in others}
-        )
+        found = set(chain.from_iterable(columns))
+        known = [name for name in ("image", "label") if name in found]
+        names = ["id", *known, *sorted(found - set(known))]
+        return self._read(rows, samples, columns, _classes(samples, columns), names)
+
+    def _read(
+        self,
+        rows: NDArray[np.int64],
+        samples: Sequence[tuple[TarIndex, list[Member]]],
+        columns: Sequence[Mapping[str, Member]],
+        classes: pa.Array | pa.ChunkedArray | None,
+        names: Sequence[str],
+    ) -> pa.RecordBatchReader:
+        """Some columns of some rows.
+
+        Args:
+            rows: [k] row numbers.
+            samples: [k] the shard and the members of each.
+            columns: [k] the members by column.
+            classes: [k] labels, where they are among the columns asked for.
+            names: of the columns.
+        """
+        kinds = {"id": pa.string(), "image": IMAGE}
+        if classes is not None:
+            kinds["label"] = classes.type
+        other = {name: pa.string() if name in TEXT else pa.binary() for name in names}
+        schema = image_schema({name: kinds.get(name, other[name]) for name in names})
+        ids = self.ids.take(rows).values.to_pylist()
+        labels = [] if classes is None else classes.to_pylist()
+        members = [name for name in names if name not in {"id", "label"}]
 
         def batches() -> Iterator[pa.RecordBatch]:
-            sizes = [sum(member.size for member in members) for _, members in samples]
-            for part in _portions(sizes):
+            sizes = [
+                sum(found[name].size for name in members if name in found) for found in columns
+            ]
+            for part in portions(sizes):
                 values: dict[str, Sequence[object]] = {"id": ids[part], "label": labels[part]}
-                for name in ["image", *others]:
+                for name in members:
                     values[name] = [
                         _value(shard, name, found[name]) if name in found else None
                         for (shard, _), found in zip(samples[part], columns[part], strict=True)
                     ]
-                yield _batch(values, schema)
+                yield image_batch(values, schema)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -169,33 +200,6 @@ def class_of(name: str) -> str | None:
     """The class of an image: the first folder of its path, where it lies in one."""
     folder, slash, _ = name.partition("/")
     return folder if slash else None
-
-
-class _Sized(Protocol):
-    def __len__(self) -> int: ...
-
-
-S = TypeVar("S", bound=_Sized)
-
-
-def _owners(parts: Sequence[S], rows: NDArray[np.int64]) -> list[tuple[S, int]]:
-    """For each row of all parts, the part that holds it and its number there."""
-    starts = np.cumsum([0, *map(len, parts)])
-    owner = np.searchsorted(starts, rows, side="right") - 1
-    inside = (rows - starts[owner]).tolist()
-    return [(parts[part], row) for part, row in zip(owner, inside, strict=True)]
-
-
-def _portions(sizes: Sequence[int]) -> Iterator[slice]:
-    """Runs of samples that together hold a few megabytes; a large sample is a run of its own."""
-    first = total = 0
-    for place, size in enumerate(sizes):
-        if place > first and total + size > BLOCK_BYTES:
-            yield slice(first, place)
-            first, total = place, 0
-        total += size
-    if first < len(sizes):
-        yield slice(first, len(sizes))
 
 
 def _columns(members: Sequence[Member]) -> dict[str, Member]:
@@ -244,22 +248,18 @@ def _value(shard: TarIndex, name: str, member: Member) -> object:
 
 
 def _file_size(path: Path) -> int:
+    """Bytes of a file.
+
+    Raises:
+        FileMissing: it is not there, or no plain file: reading a pipe would never end.
+    """
     with read_errors(path):
-        return path.stat().st_size
+        found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise FileMissing(f"{path} is no file with an image, but a pipe or a device; remove it")
+    return found.st_size
 
 
 def _read_file(path: Path) -> bytes:
     with read_errors(path):
         return path.read_bytes()
-
-
-def _batch(values: Mapping[str, Sequence[object]], schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [pa.array(values[field.name], field.type) for field in schema]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _schema(kinds: Mapping[str, pa.DataType]) -> pa.Schema:
-    """Columns, with the word by which Hugging Face knows an image from a struct."""
-    features = {name: {"_type": "Image"} for name, kind in kinds.items() if kind == IMAGE}
-    metadata = {"huggingface": json.dumps({"info": {"features": features}})} if features else None
-    return pa.schema(list(kinds.items()), metadata)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from coreset_cli.errors import SchemaMismatch
+from coreset_cli.errors import InvalidParameter, SchemaMismatch
 from coreset_cli.io.access import read_errors
 from coreset_cli.io.digest import lines_digest
 from coreset_cli.io.npy import read_flat_npy
@@ -78,15 +78,22 @@ def make_labels(column: pa.ChunkedArray | pa.Array, name: str) -> Labels:
     return Labels(codes, tuple(map(str, classes.to_pylist())))
 
 
-def read_label_file(path: Path) -> pa.ChunkedArray | pa.Array:
+def read_label_file(path: Path, column: str | None = None) -> pa.ChunkedArray | pa.Array:
     """One label a row from `.npy`, a Parquet file with one scalar column or `label`, or text lines.
+
+    Args:
+        path: the file.
+        column: of a Parquet file with several; none for its only one, or `label`.
 
     Raises:
         FileMissing: it cannot be read.
+        InvalidParameter: it has no such column.
         ArtifactIncomplete: empty or truncated.
         SchemaMismatch: not labels.
     """
     kind = kind_of_bytes(first_bytes(path))
+    if column is not None:
+        return _named_column(path, column, is_table=kind == "parquet")
     if kind == "npy" or path.suffix.lower() == ".npy":
         values = read_flat_npy(path)
         if values.dtype.kind not in "iubfU":
@@ -96,7 +103,10 @@ def read_label_file(path: Path) -> pa.ChunkedArray | pa.Array:
         names = scalar_names(read_schema(path))
         column = "label" if "label" in names else names[0] if len(names) == 1 else None
         if column is None:
-            raise SchemaMismatch(f"{path} has no column 'label' among {', '.join(names)}")
+            raise SchemaMismatch(
+                f"{path} has no column 'label' among {', '.join(names)}; name one, as in "
+                f"{path}:{names[0] if names else 'label'}"
+            )
         return read_column([path], column)
     try:
         with read_errors(path):
@@ -104,6 +114,14 @@ def read_label_file(path: Path) -> pa.ChunkedArray | pa.Array:
     except UnicodeDecodeError as error:
         raise SchemaMismatch(f"{path} is not text: labels come one a line, or as .npy") from error
     return _of_lines(text.removesuffix("\n").split("\n"), path)
+
+
+def _named_column(path: Path, column: str, *, is_table: bool) -> pa.ChunkedArray:
+    names = scalar_names(read_schema(path)) if is_table else []
+    if column not in names:
+        has = f"it has {', '.join(names)}" if names else "it has no columns"
+        raise InvalidParameter(f"{path} has no column '{column}' for labels; {has}")
+    return read_column([path], column)
 
 
 def _of_lines(lines: list[str], path: Path) -> pa.Array:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from coreset_cli.artifacts.arrays import ArrayData
 from coreset_cli.artifacts.dataset import Dataset
 from coreset_cli.artifacts.images import TarData, TreeData, class_of
 from coreset_cli.artifacts.manifest import MANIFEST_KEY, Manifest
@@ -33,6 +34,7 @@ METADATA = "metadata.csv"
 """Names, ranks and weights of the files of a folder, as Hugging Face's image folders have them."""
 
 _FORMS: dict[type, tuple[str, ...]] = {
+    ArrayData: ("parquet",),
     TableData: ("parquet", "npy"),
     VectorData: ("parquet", "npy"),
     TreeData: ("parquet", "folder"),

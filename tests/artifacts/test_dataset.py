@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coreset_cli.artifacts import images
+from coreset_cli.artifacts import image_rows
 from coreset_cli.artifacts.dataset import open_dataset
 from coreset_cli.artifacts.images import TarData, TreeData, class_of
 from coreset_cli.artifacts.tables import TableData, VectorData
@@ -77,7 +77,7 @@ def test_ids_are_paths_and_shard_keys(tmp_path):
 
 
 def test_files_are_read_in_portions(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(image_rows, "BLOCK_BYTES", 100)
     sizes = [60, 40, 1, 300, 50, 50, 50]
     (tmp_path / "c").mkdir()
     for number, size in enumerate(sizes):
