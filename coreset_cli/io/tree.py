@@ -51,11 +51,13 @@ def list_images(root: Path) -> Tree:
     for place, folders, files in os.walk(root, onerror=_cannot_read, followlinks=True):
         here = Path(place)
         folders[:] = [f for f in folders if not f.startswith(".") and not _is_loop(here / f)]
+        prefix = "" if here == root else f"{here.relative_to(root).as_posix()}/"
         for file in files:
             if file.startswith("."):
                 continue
-            name = (here / file).relative_to(root).as_posix()
-            (images if Path(file).suffix.lower() in IMAGE_SUFFIXES else others).append(name)
+            _, dot, suffix = file.rpartition(".")
+            is_image = dot + suffix.lower() in IMAGE_SUFFIXES
+            (images if is_image else others).append(prefix + file)
     try:
         return Tree(root, tuple(sorted(images, key=str.encode)), tuple(sorted(others)))
     except UnicodeEncodeError as error:
