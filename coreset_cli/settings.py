@@ -107,7 +107,7 @@ def _converted(text: str, kind: object, name: str) -> object:
     assert isinstance(kind, type)
     try:
         value = kind(text)
-    except ValueError as error:
+    except (ValueError, ZeroDivisionError) as error:
         raise InvalidParameter(f"{name} cannot be '{text}'; it takes {kind.__name__}") from error
     if isinstance(value, float) and value != value:
         raise InvalidParameter(f"{name} cannot be NaN")
