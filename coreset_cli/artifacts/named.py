@@ -11,7 +11,9 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 from urllib.request import Request, urlopen
@@ -175,8 +177,14 @@ def _fetch(found: _Set, path: str, root: Path) -> None:
 
         try:
             root.mkdir(parents=True, exist_ok=True)
-            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-                getattr(datasets, found.kind)(root, download=True, **_choice(found, part))
+            # Fetched aside, so that half a file never lies where a whole one is looked for.
+            with (
+                TemporaryDirectory(prefix=".fetch-", dir=root) as aside,
+                redirect_stdout(io.StringIO()),
+                redirect_stderr(io.StringIO()),
+            ):
+                getattr(datasets, found.kind)(aside, download=True, **_choice(found, part))
+                _move(found, Path(aside), root)
         except (OSError, RuntimeError, EOFError) as error:
             reason = str(error)
     missing = _missing(found, part, root)
@@ -186,6 +194,14 @@ def _fetch(found: _Set, path: str, root: Path) -> None:
             f"{', '.join(missing)} there, or name the folder that has them with --root or "
             f"{ROOT_VARIABLE}"
         )
+
+
+def _move(found: _Set, source: Path, target: Path) -> None:
+    """Move what was fetched of a data set to where it is looked for."""
+    for name in sorted(set(chain.from_iterable(found.files.values()))):
+        if (source / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).replace(target / name)
 
 
 def _unreachable(url: str) -> str | None:

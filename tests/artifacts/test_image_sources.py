@@ -7,13 +7,18 @@ import os
 import pickle
 import tarfile
 import time
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from scipy.io import savemat
 
+from coreset_cli.artifacts import named
 from coreset_cli.artifacts.named import default_root, is_named, open_named, read_checked
 from coreset_cli.artifacts.pictures import open_pictures
 from coreset_cli.artifacts.pixels import load_pixels
@@ -193,6 +198,62 @@ def test_without_files_and_network_it_says_what_to_put_where(tmp_path, offline, 
     assert error.value.exit_code == 4
     for words in (name, file, str(tmp_path / "data"), "--root"):
         assert words in str(error.value)
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A server of a small MNIST, of which torchvision is told address and MD5."""
+    from torchvision import datasets
+
+    (tmp_path / "served").mkdir()
+    for stem in ("train", "t10k"):
+        family(tmp_path / "served", stem, pack=gzip.compress, suffix=".gz")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *words):
+            """No word of it."""
+
+    handler = partial(Handler, directory=tmp_path / "served")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = Thread(target=running.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{running.server_port}/"
+        resources = [
+            (file.name, hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest())
+            for file in sorted((tmp_path / "served").iterdir())
+        ]
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [url])
+        monkeypatch.setattr(datasets.MNIST, "resources", resources)
+        here = replace(named.SETS["mnist"], url=url + resources[0][0])
+        monkeypatch.setitem(named.SETS, "mnist", here)
+        yield tmp_path / "served"
+        running.shutdown()
+        thread.join()
+
+
+def test_what_is_missing_is_fetched_in_silence(tmp_path, server, capfd):
+    pictures = open_pictures(["mnist:train"], root=tmp_path / "data")
+    served = open_pictures([str(server / "train-images-idx3-ubyte.gz")])
+    assert [i for _, i in pictures.batches()] == [i for _, i in served.batches()]
+    assert capfd.readouterr() == ("", "")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["MNIST"]
+    for file in server.iterdir():
+        file.unlink()
+    assert len(open_pictures(["mnist:test"], root=tmp_path / "data")) == 6  # now it is here
+
+
+def test_a_fetch_that_fails_leaves_nothing(tmp_path, server):
+    (server / "train-images-idx3-ubyte.gz").write_bytes(b"half a f")
+    with pytest.raises(DataUnavailable, match="could not be fetched"):
+        open_pictures(["mnist:train"], root=tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_root_that_cannot_be_written(tmp_path, server):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataUnavailable, match="mnist:train is not in"):
+        open_pictures(["mnist:train"], root=tmp_path / "file")
 
 
 def cifar_files(folder, batches, meta):
