@@ -4,8 +4,8 @@ Sources of the network recipes: `gm-cifar` and `gm-tiny` are the training of the
 as its code base (Xia et al., "Moderate coreset", ICLR 2023) has it; `echo` is that of ECHO on
 DeepCore's code; `quick` is ours, for a processor without an accelerator.
 
-The rate of `quick` was measured: first rows of CIFAR-10, 16 epochs, batch 128, one seed, accuracy in
-percent on the first 1,500 test rows (one standard error is 1.3 points).
+The rate of `quick` was measured: first rows of CIFAR-10, 16 epochs, batch 128, one seed, accuracy
+in percent on the first 1,500 test rows (one standard error is 1.3 points).
 
     network             rows   0.01   0.03   0.05    0.1    0.3
     convnet:width=32   4,000   57.1   62.1      –   62.0   63.5
