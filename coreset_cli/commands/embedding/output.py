@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from coreset_cli.artifacts.columns import LABEL_COLUMN, columns_in_memory
 from coreset_cli.artifacts.embeddings import Embeddings, scan
 from coreset_cli.artifacts.ids import make_ids
-from coreset_cli.artifacts.labels import make_labels, read_label_file
+from coreset_cli.artifacts.labels import Labels, make_labels
 from coreset_cli.artifacts.manifest import Manifest
 from coreset_cli.artifacts.subset import Subset, write_subset
 from coreset_cli.artifacts.tables import VectorData
@@ -47,8 +47,9 @@ def beside(found: Input, request: Request) -> Beside:
     named = request.label
     if named is not None and named != LABEL_COLUMN:
         is_column = named in source.columns.names
+        assert source.labels is not None
         columns[LABEL_COLUMN] = (
-            source.columns.read(named) if is_column else read_label_file(Path(named))
+            source.columns.read(named) if is_column else _column_of(source.labels)
         )
     for name in source.columns.names:
         if name == found.content:
@@ -63,6 +64,14 @@ def beside(found: Input, request: Request) -> Beside:
                 f"{named if name == LABEL_COLUMN else request.ids}"
             )
     return Beside(pa.table(columns), tuple(notes))
+
+
+def _column_of(labels: Labels) -> pa.Array:
+    """Labels of a file: integers where all are."""
+    texts = labels.texts().tolist()
+    if all(name.removeprefix("-").isdecimal() and str(int(name)) == name for name in labels.names):
+        return pa.array([int(text) for text in texts], pa.int64())
+    return pa.array(texts, pa.large_string())
 
 
 def vectors_of(matrix: Matrix, table: pa.Table, name: str) -> VectorData:

@@ -7,10 +7,11 @@ from typing import Literal, Protocol
 
 from coreset_cli.artifacts.pictures import open_pictures
 from coreset_cli.artifacts.samples import Samples
+from coreset_cli.artifacts.subset import companions
 from coreset_cli.artifacts.texts import open_texts
 from coreset_cli.encoders.spec import DEFAULT, EncoderSpec, Modality, encoder_spec, family_of
 from coreset_cli.errors import InvalidParameter, SchemaMismatch
-from coreset_cli.io.atomic import refuse_existing
+from coreset_cli.io.atomic import refuse_existing, refuse_inside
 
 __all__ = ["Input", "Request", "Source", "opened"]
 
@@ -73,6 +74,11 @@ class Request:
         return encoder_spec(self.encoder or ("pixels" if digits else DEFAULT))
 
     @property
+    def form(self) -> str:
+        """Of the output, by its suffix."""
+        return self.output.suffix.lower().removeprefix(".")
+
+    @property
     def skipped(self) -> Path:
         """The list of rows left out."""
         return self.output.with_name(f"{self.output.name}.skipped.txt")
@@ -90,9 +96,11 @@ class Request:
             OutputExists: the output is there and `force` was not given.
             WeightsUnavailable: weights that cannot be had.
         """
-        if self.output.suffix.lower() not in {".parquet", ".npy"}:
+        if self.form not in {"parquet", "npy"}:
             raise InvalidParameter(f"{self.output}: vectors are written as .parquet or .npy")
-        refuse_existing(self.output, force=self.force)
+        refuse_inside(self.output, self.paths)
+        for path in (self.output, *companions(self.output, self.form)):
+            refuse_existing(path, force=self.force)
         family_of(self.spec).require(self.spec, self.modality)
 
 
@@ -142,6 +150,7 @@ def opened(request: Request) -> Input:
             root=request.root,
         )
         found = Input(pictures, pictures.data.files, pictures.column)
+    refuse_inside(request.output, found.files)
     if len(found) == 0:
         raise SchemaMismatch(f"{found.source.path} has no rows; there is nothing to embed")
     return found
