@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from coreset_cli.artifacts.embeddings import Embeddings
+from coreset_cli.artifacts.selection_file import read_selection
 from coreset_cli.commands.evaluate import find_trainer, memory_beside
 from coreset_cli.commands.evaluation.data import bytes_of, open_data
 from coreset_cli.commands.evaluation.draws import group_count
@@ -82,17 +83,21 @@ def plan(request: Request) -> Plan:
     beside = memory_beside(data)
     at_once = trainer.workers(needed, request.max_memory, beside)
     runs = [k for k in results for _ in range(request.seeds)]
-    files = len(request.selections)
+    files = [len(read_selection(path).rows) for path in request.selections]
+    fixed = [k for k in files for _ in range(per_cell)]
     return Plan(
         rows=data.n,
         width=data.train.matrix.d if isinstance(data.train, Embeddings) else 0,
         test_rows=len(data.test.ids),
-        cells=len(results) + files + bool(whole) + len(sizes) * ("random" in request.baselines),
-        trainings=len(runs) + files * per_cell + len(rivals) + len(whole),
+        cells=len(results)
+        + len(files)
+        + bool(whole)
+        + len(sizes) * ("random" in request.baselines),
+        trainings=len(runs) + len(fixed) + len(rivals) + len(whole),
         baseline_trainings=len(rivals) + len(whole),
         largest=largest,
         bytes_to_read=bytes_of(data),
         peak_memory=START_UP + beside + at_once * needed,
-        seconds=trainer.seconds(runs + rivals + whole, at_once),
+        seconds=trainer.seconds(runs + fixed + rivals + whole, at_once),
         baseline_seconds=trainer.seconds(rivals + whole, at_once),
     )

@@ -20,7 +20,7 @@ def _own_cache(tmp_path, monkeypatch):
 @pytest.fixture
 def evaluate(run_cli):
     def call(*arguments):
-        return run_cli("evaluate", *arguments, *DIGITS, *SMALL)
+        return run_cli("evaluate", *DIGITS, *SMALL, *arguments)
 
     return call
 
@@ -43,11 +43,12 @@ def test_every_seed_trains_a_model_of_its_own(evaluate, keep):
     for name, k in (("keep", 60), ("random", 60), ("full", 1346)):
         runs = found[name, k]["runs"]
         assert [run["seed"] for run in runs] == [[0], [1]]
-        assert runs[0]["accuracy"] != runs[1]["accuracy"]
         assert all(run["cost"] is None for run in runs)
     digests = [run["selection_digest"] for run in found["keep", 60]["runs"]]
     assert digests[0] == digests[1]
-    assert found["full", 1346]["accuracy"] > 0.6 > found["keep", 60]["accuracy"]
+    for cell in found.values():
+        assert cell["runs"][0]["accuracy"] != cell["runs"][1]["accuracy"]
+    assert found["full", 1346]["accuracy"] > found["keep", 60]["accuracy"] + 0.1
     assert found["full", 1346]["gain"] is None
     assert found["keep", 60]["gain_interval"]["low"] < found["keep", 60]["gain"]
 

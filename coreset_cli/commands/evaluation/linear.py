@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 
 import numpy as np
 import scipy
@@ -124,6 +125,7 @@ class LinearTrainer:
         )
 
 
+@cache
 def _products_per_second() -> float:
     """Multiplications and additions of a product as training does them, on one core or more."""
     rows, slopes = np.ones((2048, 256)), np.ones((256, 40))

@@ -98,20 +98,8 @@ class NetworkTrainer:
         return 1
 
     def seconds(self, sizes: Sequence[int], at_once: int) -> float:
-        """From a few measured steps on the first images."""
-        rows = np.arange(self.recipe.batch * (STEPS + 1)) % len(self._first)
-        images = images_of(self._first, self.data.labels.codes[: len(self._first)])
-        network = self._built(self._first, seed=0).to(self.device)
-        ends: list[float] = []
-        recipe = replace(self.recipe, epochs=1)
-        train(
-            network,
-            images.take(rows),
-            recipe,
-            seed=0,
-            pulse=lambda done, total: ends.append(time.perf_counter()),
-        )
-        return sum(map(self._steps, sizes)) * (ends[-1] - ends[0]) / (len(ends) - 1)
+        """From a few measured steps."""
+        return sum(map(self._steps, sizes)) * self._seconds_a_step
 
     def is_wanted_whole(self, draw: Draw) -> bool:
         """The checkpoint or the signals of this model are asked for."""
@@ -186,6 +174,22 @@ class NetworkTrainer:
         assert isinstance(train, Pictures)
         rows = np.arange(min(FIRST, len(train)))
         return load_pixels(train, channels=None, size=None, rows=rows).values
+
+    @cached_property
+    def _seconds_a_step(self) -> float:
+        """Measured on the first images."""
+        rows = np.arange(self.recipe.batch * (STEPS + 1)) % len(self._first)
+        codes = self.data.labels.codes[: len(self._first)]
+        images = images_of(self._first, codes, device=self.device)
+        ends: list[float] = []
+        train(
+            self._built(self._first, seed=0).to(self.device),
+            images.take(rows),
+            replace(self.recipe, epochs=1),
+            seed=0,
+            pulse=lambda done, total: ends.append(time.perf_counter()),
+        )
+        return (ends[-1] - ends[0]) / (len(ends) - 1)
 
     def _steps(self, k: int) -> int:
         """Of one training on k rows."""
