@@ -2,16 +2,18 @@
 
 What it shows: a proxy network is trained on all noisy rows, its features are the embedding, a part
 of the rows is selected by them, and networks are trained on the images kept: the proxy's own kind,
-and two others that the selection has never seen. Once with wrong labels, once with a fifth of the
-images damaged as well. Random rows (stratified) and all rows stand beside every method.
+and others that the selection has never seen. Three conditions: `clean`; `noisy`, with 40 % of the
+labels wrong; `dirty`, with a fifth of the images damaged as well. Random rows (stratified) and all
+rows stand beside every method.
 
     python examples/chain.py out/                                    # digits, half a minute
-    python examples/chain.py out/ --cifar10n DATA --rows 50000       # human label noise
+    python examples/chain.py out/ --cifar10n DATA --proxy resnet18:width=16 --recipe quick:epochs=12
     python examples/chain.py out/ --cifar10n DATA --proxy resnet18 --recipe gm-cifar --seeds 3
 
 `DATA` holds `cifar10/train.parquet`, `cifar10/test.parquet` (columns `image`, `label`) and
-`cifar10n/labels.parquet` (column `worse_label`, 40 % wrong). The last line is for a GPU. Every step
-leaves a file in `out/` and is not done again; trained models are kept by `coreset evaluate`.
+`cifar10n/labels.parquet` (column `worse_label`: one human annotator an image, 40 % wrong). The last
+line is for a GPU. Every step leaves a file in `out/` and is not done again; trained models are kept
+by `coreset evaluate`, so a run that was cut off goes on where it stopped.
 """
 
 import argparse
@@ -37,6 +39,7 @@ class Setting:
         others: networks for transfer, at the middle budget.
         recipe: of the proxy.
         retrain: of networks on selections.
+        conditions: of the training rows.
         seeds: of selections and trainings.
         device: where.
     """
@@ -45,6 +48,7 @@ class Setting:
     others: tuple[str, ...] = ("lenet",)
     recipe: str = "quick:epochs=4"
     retrain: str = "quick:epochs=4"
+    conditions: tuple[str, ...] = ("noisy", "dirty")
     seeds: int = 1
     device: str = "auto"
 
@@ -52,23 +56,24 @@ class Setting:
 def main(out: Path, setting: Setting, cifar10n: Path | None = None, rows: int = 50_000) -> None:
     """Run all stages and print one table a condition."""
     out.mkdir(parents=True, exist_ok=True)
-    noisy = out / "noisy.parquet"
+    clean, noisy, dirty = (out / f"{name}.parquet" for name in ("clean", "noisy", "dirty"))
     if cifar10n is None:
         test = "digits:test"
+        step(clean, "corrupt", "digits:train", "--labels", "symmetric=0")
         step(noisy, "corrupt", "digits:train", "--labels", "symmetric=0.4")
     else:
         test = str(cifar10n / "cifar10" / "test.parquet")
-        human_noise(cifar10n, rows, noisy)
-    dirty = out / "dirty.parquet"
+        human_noise(cifar10n, rows, clean, noisy)
     step(dirty, "corrupt", noisy, "--images", "mixed=0.2")
-    for train in (noisy, dirty):
-        condition(train, test, setting)
+    for name in setting.conditions:
+        condition(out / f"{name}.parquet", test, setting)
 
 
 def condition(train: Path, test: str, setting: Setting) -> None:
     """Proxy, vectors, selections and networks of one training set."""
     proxy, vectors = train.with_suffix(".proxy.pt"), train.with_suffix(".emb.parquet")
-    data = ["--train", train, "--test", test, "--proxy-data", "corrupted"]
+    seen = "clean" if train.stem == "clean" else "corrupted"
+    data = ["--train", train, "--test", test, "--proxy-data", seen]
     data += ["--device", setting.device]
     report = train.with_suffix(".proxy.json")
     model = ["--model", setting.proxy, "--recipe", setting.recipe]
@@ -108,14 +113,15 @@ def print_cells(report: Path, network: str) -> None:
         print(f"  all rows              {100 * full['accuracy']:.1f}", flush=True)
 
 
-def human_noise(data: Path, rows: int, output: Path) -> None:
-    """The first rows of CIFAR-10 under the labels of one human annotator each."""
-    if output.exists():
+def human_noise(data: Path, rows: int, clean: Path, noisy: Path) -> None:
+    """The first rows of CIFAR-10, once more under the labels of one human annotator each."""
+    if noisy.exists():
         return
     table = pq.read_table(data / "cifar10" / "train.parquet").slice(0, rows)
     human = pq.read_table(data / "cifar10n" / "labels.parquet")["worse_label"].slice(0, rows)
+    pq.write_table(table, clean)
     table = table.rename_columns({"label": "clean_label"}).append_column("label", human)
-    pq.write_table(table, output)
+    pq.write_table(table, noisy)
 
 
 def step(output: Path, *words: object) -> None:
@@ -136,6 +142,7 @@ if __name__ == "__main__":
     parser.add_argument("--others", nargs="*", default=list(Setting.others))
     parser.add_argument("--recipe", default=Setting.recipe)
     parser.add_argument("--retrain", default=None, help="by default as --recipe")
+    parser.add_argument("--conditions", nargs="*", default=list(Setting.conditions))
     parser.add_argument("--seeds", type=int, default=Setting.seeds)
     parser.add_argument("--device", default=Setting.device)
     given = parser.parse_args()
@@ -146,6 +153,7 @@ if __name__ == "__main__":
             others=tuple(given.others),
             recipe=given.recipe,
             retrain=given.retrain or given.recipe,
+            conditions=tuple(given.conditions),
             seeds=given.seeds,
             device=given.device,
         ),
