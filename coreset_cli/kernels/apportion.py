@@ -11,6 +11,7 @@ from coreset_cli.kernels.groups import members
 __all__ = [
     "equal_turns",
     "first_turns",
+    "floored_share",
     "largest_remainders",
     "raised_quotas",
     "rounded_share",
@@ -25,8 +26,17 @@ def rounded_share(share: Decimal, n: int) -> int:
         share: at least 0.
         n: rows.
     """
-    exact = Context(prec=len(share.as_tuple().digits) + len(str(n)))
-    return int(exact.multiply(share, Decimal(n)).quantize(Decimal(1), ROUND_HALF_UP, exact))
+    return int(_product(share, n).to_integral_value(ROUND_HALF_UP))
+
+
+def floored_share(share: Decimal, n: int) -> int:
+    """⌊share·n⌋, without an error of rounding.
+
+    Args:
+        share: at least 0.
+        n: rows.
+    """
+    return int(_product(share, n))
 
 
 def largest_remainders(share: Decimal, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -126,3 +136,8 @@ def raised_quotas(
         spare = np.where(raised > floors, raised, -1)
         raised[len(spare) - 1 - int(spare[::-1].argmax())] -= 1
     return raised
+
+
+def _product(share: Decimal, n: int) -> Decimal:
+    exact = Context(prec=len(share.as_tuple().digits) + len(str(n)))
+    return exact.multiply(share, Decimal(n))

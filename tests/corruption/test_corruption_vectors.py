@@ -105,6 +105,9 @@ def test_a_shift_adds_one_vector(cloud):
     added = damage(vectors, ("shift", rows), scale=2.5)[rows] - vectors[rows].astype(float)
     assert np.ptp(added, axis=0) == pytest.approx(np.zeros(6), abs=1e-4)
     assert np.linalg.norm(added[0]) == pytest.approx(2.5 * radius, rel=1e-4)
+    up = (0.0, 0.0, 7.0, 0.0, 0.0, 0.0)
+    added = damage(vectors, ("shift", rows), scale=2.5, direction=up)[rows] - vectors[rows]
+    assert added[0] == pytest.approx([0, 0, 2.5 * radius, 0, 0, 0], rel=1e-4)
 
 
 def test_a_sign_flip_is_exact(cloud):
@@ -259,7 +262,7 @@ def test_every_row_may_be_flipped(cloud):
 
 def test_no_row_may_be_hit(cloud):
     vectors, _ = cloud
-    assert np.array_equal(damage(vectors, ("cluster", [])), vectors)
+    assert np.array_equal(damage(vectors, ("cluster", []), ("mean-attack", [])), vectors)
 
 
 def test_one_point_has_no_far_and_near(cloud):
