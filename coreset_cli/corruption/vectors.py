@@ -1,5 +1,8 @@
 """Gross corruption of vectors: what an adversary who has seen all rows puts in place of some.
 
+Which rows is the caller's choice: by the definition ⌊ψ·n⌋ of them, not rounded as elsewhere, and
+ψ < ½ where a robust method is to stand; neither is checked here.
+
 Source: the model is definition 1 of Acharya, Sanghavi, Dimakis & Dhillon, "Geometric Median (GM)
 Matching for robust k-subset selection from noisy data", ICML 2025; the kinds are ours.
 Cost: kinds that are placed by distance read all clean rows twice, the others none.
