@@ -1,0 +1,1 @@
+"""The parts of `corrupt`: what was asked for, and one file each for images, labels and vectors."""
