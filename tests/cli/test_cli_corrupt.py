@@ -42,6 +42,7 @@ def inputs(tmp_path):
     bad = rng.normal(size=(20, 3))
     bad[7, 1] = np.nan
     np.save(tmp_path / "nan.npy", bad)
+    pq.write_table(image_table(values).slice(0, 0), tmp_path / "none.parquet")
     return tmp_path
 
 
@@ -74,6 +75,7 @@ def inputs(tmp_path):
         ("nan.npy --vectors shift=0.1", 3, "nan.npy: row 7"),
         ("missing.parquet --images fog=0.1", 2, "missing.parquet"),
         ("i.parquet --images fog=0.1 --column label", 3, "images are binary"),
+        ("none.parquet --images fog=0.1", 3, "has no rows"),
         ("i.parquet --images fog=0.1 --max-memory 600M", 4, "--max-memory"),
     ],
 )
@@ -82,7 +84,8 @@ def test_what_cannot_be_is_refused_with_words(run_cli, inputs, monkeypatch, argu
     done = run_cli("corrupt", *arguments.split(), "-o", "out.parquet")
     assert (done.code, done.out) == (code, ""), done.err
     assert words in done.err
-    assert sorted(p.name for p in inputs.iterdir()) == ["i.parquet", "ints.npy", "nan.npy", "v.npy"]
+    left = {path.name for path in inputs.iterdir()}
+    assert left == {"i.parquet", "ints.npy", "nan.npy", "none.parquet", "v.npy"}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from coreset_cli.commands.corrupting.orders import Orders, read_orders
 from coreset_cli.commands.corrupting.request import Request
 from coreset_cli.corruption.images import KINDS, MIXED, split_mixed
 from coreset_cli.device import require_memory
-from coreset_cli.errors import InvalidParameter
+from coreset_cli.errors import ArtifactIncomplete, InvalidParameter
 from coreset_cli.io.atomic import refuse_existing, refuse_inside
 
 __all__ = ["Job", "prepared", "vector_data"]
@@ -102,6 +102,8 @@ def prepared(request: Request) -> Job:
     for path in (request.output, *companions(request.output, form)):
         refuse_existing(path, force=request.force)
     n = len(samples.ids)
+    if n == 0:
+        raise ArtifactIncomplete(f"{samples.path} has no rows; name data that does")
     require_memory(
         request.max_memory,
         n * ROW_BYTES + FIXED_BYTES,

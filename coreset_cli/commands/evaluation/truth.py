@@ -4,19 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from coreset_cli.artifacts.corruption import CLEAN_LABEL, CORRUPTION, names_column
 from coreset_cli.artifacts.labels import Labels, make_labels
 from coreset_cli.artifacts.report import Share, Truth
 from coreset_cli.artifacts.samples import Samples
-from coreset_cli.errors import SchemaMismatch
 
 __all__ = ["Known", "read_truth"]
-
-CORRUPTION = "corruption"
-CLEAN_LABEL = "clean_label"
 
 Mask = NDArray[np.bool_]
 
@@ -85,15 +81,7 @@ def read_truth(train: Samples, labels: Labels) -> Known:
 def _corruptions(train: Samples) -> tuple[Mask | None, dict[str, Mask]]:
     if CORRUPTION not in train.columns.names:
         return None, {}
-    values = train.columns.read(CORRUPTION)
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if pa.types.is_null(values.type):
-        return np.zeros(len(train.ids), bool), {}
-    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-        raise SchemaMismatch(
-            f"{train.path}: column '{CORRUPTION}' holds {values.type}; names or nulls are expected"
-        )
+    values = names_column(train.columns.read(CORRUPTION), train.path)
     masks: dict[str, Mask] = {}
     for value in pc.unique(values.drop_null()).to_pylist():
         here = pc.fill_null(pc.equal(values, value), False).to_numpy().astype(bool)
