@@ -341,6 +341,17 @@ def test_broken_images_stop_the_run_only_where_they_are_damaged(run_cli, images,
             assert read(target)["image"][row].as_py()["bytes"] == b"no image"
 
 
+def test_rows_of_a_small_fraction_are_among_those_of_a_large_one(run_cli, images, tmp_path):
+    path, _ = images
+    found = {}
+    for spec in ("fog=0.1", "fog=0.4", "motion=0.4"):
+        out = tmp_path / f"{spec}.parquet"
+        assert run_cli("corrupt", path, "-o", out, "--images", spec).code == 0
+        found[spec] = {row for row, name in enumerate(names_of(read(out))) if name}
+    assert found["fog=0.1"] < found["fog=0.4"]
+    assert 4 < len(found["fog=0.4"] & found["motion=0.4"]) < 30  # 16 where they are independent
+
+
 def test_fractions_that_round_up_beyond_all_rows_leave_fewer_for_the_last(run_cli, tmp_path):
     pq.write_table(make_table(3), tmp_path / "in.parquet")
     specs = ["--images", "fog=0.5", "--images", "motion=0.5"]
