@@ -17,8 +17,8 @@ __all__ = ["Watcher", "error", "note", "warn", "write_out"]
 LINE_SECONDS = 30.0
 """Time between two lines of progress where stderr is no terminal."""
 
-BAR_WIDTH = 24
-"""Leaves room for a billion rows out of a billion on 80 columns."""
+BAR_WIDTH = 14
+"""Leaves room for a billion rows out of a billion, and their rate, on 80 columns."""
 
 
 def write_out(lines: Iterable[str]) -> None:
@@ -114,7 +114,14 @@ class Watcher:
         if sys.stderr is None or not sys.stderr.isatty():
             return
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        class Rate(TextColumn):
+            """Units a second, once there is a pace."""
+
+            def render(self, task: Task) -> Text:
+                return Text("" if task.speed is None else _rate(task.speed))
 
         if self._bar is None:
             self._bar = Progress(
@@ -123,6 +130,7 @@ class Watcher:
                 TextColumn("{task.completed:,}/{task.total:,}"),
                 TimeRemainingColumn(),
                 TextColumn("left"),
+                Rate(""),
                 console=Console(stderr=True),
                 transient=True,
             )
@@ -130,6 +138,14 @@ class Watcher:
         else:
             self._bar.remove_task(self._task)
         self._task = self._bar.add_task(stage, total=total)
+
+
+def _rate(speed: float) -> str:
+    """A pace in few characters: `0.5/s`, `720/s`, `35k/s`, `2M/s`."""
+    for unit, size in (("M", 1e6), ("k", 1e4)):
+        if speed >= size:
+            return f"{speed / (1e6 if unit == 'M' else 1e3):,.0f}{unit}/s"
+    return f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s"
 
 
 def _left(seconds: float, done: int, total: int) -> str:
