@@ -84,10 +84,7 @@ def corrupt(
         str | None,
         typer.Option("--column", metavar="NAME", help="Column of images or vectors."),
     ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option("--root", metavar="DIR", help="Folder of the torchvision data sets."),
-    ] = None,
+    root: options.Root = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     max_memory: options.MaxMemory = None,

@@ -85,10 +85,7 @@ def embed(
         str | None,
         typer.Option("--column", metavar="NAME", help="Column of images or texts."),
     ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option("--root", metavar="DIR", help="Folder of the torchvision data sets."),
-    ] = None,
+    root: options.Root = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     max_memory: options.MaxMemory = None,

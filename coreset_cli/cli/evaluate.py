@@ -51,6 +51,7 @@ def evaluate(
             help="Vectors of the training images, for --method to select from.",
         ),
     ] = None,
+    root: options.Root = None,
     model: Annotated[
         str,
         typer.Option(
@@ -170,6 +171,7 @@ def evaluate(
         model=model,
         recipe=recipe,
         embeddings=embeddings,
+        root=root,
         seeds=seeds,
         baselines=command.parse_baselines(baselines),
         methods=command.settings_of(names, values),

@@ -21,6 +21,7 @@ __all__ = [
     "MinPerClass",
     "Output",
     "Quiet",
+    "Root",
     "Seed",
     "Settings",
 ]
@@ -75,6 +76,14 @@ Label = Annotated[
 Column = Annotated[
     str | None,
     typer.Option("--column", metavar="NAME", help="Column of vectors, or array of an .npz."),
+]
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="Folder of data sets known by name, as cifar10:train. [default: $CORESET_DATA_DIR]",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,

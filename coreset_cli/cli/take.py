@@ -38,6 +38,7 @@ def take(
     ],
     id_: options.Id = None,
     column: options.Column = None,
+    root: options.Root = None,
     sort: Annotated[
         options.Sort, typer.Option("--sort", help="Best first, or in the order of the data.")
     ] = options.Sort.rank,
@@ -55,6 +56,7 @@ def take(
         output=output,
         column=column,
         ids=id_,
+        root=root,
         sort=sort.value,
         force=force,
     )

@@ -40,6 +40,7 @@ class Request:
         output: where to.
         column: column of vectors.
         ids: column of ids.
+        root: folder of data sets known by name.
         sort: order of the rows written.
         force: replace an output that is there.
     """
@@ -49,6 +50,7 @@ class Request:
     output: Path
     column: str | None = None
     ids: str | None = None
+    root: Path | None = None
     sort: Literal["rank", "index"] = "rank"
     force: bool = False
 
@@ -169,7 +171,7 @@ def _prepare(request: Request) -> _Job:
         raise InvalidParameter("the selection and the data cannot both come from stdin; name one")
     selection = _read_stdin() if source == "-" else read_selection(request.selection)
     refuse_inside(request.output, [*request.paths, source])
-    data = open_dataset(request.paths, column=request.column, ids=request.ids)
+    data = open_dataset(request.paths, column=request.column, ids=request.ids, root=request.root)
     refuse_inside(request.output, data.files)
     form = form_of(request.output, data)
     _refuse_output(request.output, form, force=request.force)

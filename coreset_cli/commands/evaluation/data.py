@@ -142,22 +142,23 @@ def bytes_of(data: Data) -> int:
 def _opened(request: Request) -> tuple[Embeddings | Pictures, Embeddings | Pictures]:
     """Training and test file, both of vectors or both of images."""
     if request.network is not None:
-        return (
-            open_pictures(
-                [request.train], column=request.column, ids=request.ids, label=request.label
-            ),
-            open_pictures([request.test], column=request.column, label=request.test_label),
+        column, root = request.column, request.root
+        train = open_pictures(
+            [request.train], column=column, ids=request.ids, label=request.label, root=root
         )
-    train = open_embeddings(
+        return train, open_pictures(
+            [request.test], column=column, label=request.test_label, root=root
+        )
+    vectors = open_embeddings(
         [request.train], column=request.column, ids=request.ids, label=request.label
     )
     test = open_embeddings([request.test], column=request.column, label=request.test_label)
-    if test.matrix.d != train.matrix.d:
+    if test.matrix.d != vectors.matrix.d:
         raise SchemaMismatch(
-            f"{test.path} has vectors of width {test.matrix.d}, {train.path} of width "
-            f"{train.matrix.d}; embed both with one encoder"
+            f"{test.path} has vectors of width {test.matrix.d}, {vectors.path} of width "
+            f"{vectors.matrix.d}; embed both with one encoder"
         )
-    return train, test
+    return vectors, test
 
 
 def _vectors_of(request: Request, train: Pictures) -> Embeddings | None:

@@ -48,6 +48,7 @@ class Request:
         model: `linear`, on vectors, or a network, on images.
         recipe: how it is trained; by default `linear`, and `quick` for networks.
         embeddings: vectors of the training images, for methods to select from.
+        root: folder of data sets known by name.
         seeds: runs of everything that draws; 0 … seeds − 1.
         baselines: which of `random` and `full` stand beside the results.
         methods: parameters of each method to select with, as texts.
@@ -72,6 +73,7 @@ class Request:
     model: str = LINEAR
     recipe: str | None = None
     embeddings: str | None = None
+    root: Path | None = None
     seeds: int = 5
     baselines: tuple[str, ...] = BASELINES
     methods: Mapping[str, Mapping[str, str]]
