@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as `coreset` itself does
+
 import numpy as np
 import pyarrow.parquet as pq
 import torch
