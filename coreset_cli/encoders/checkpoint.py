@@ -45,7 +45,7 @@ def make(spec: EncoderSpec, modality: Modality, device: "torch.device", first: F
     """
     import torch
 
-    from coreset_cli.encoders.encoder import Encoder, settled, upright, weight_bytes
+    from coreset_cli.encoders.encoder import Encoder, live_bytes, settled, upright, weight_bytes
     from coreset_cli.training.checkpoint import checkpoint_digest, load_checkpoint
 
     path = Path(spec.model)
@@ -53,16 +53,22 @@ def make(spec: EncoderSpec, modality: Modality, device: "torch.device", first: F
     network = settled(network, device).to(memory_format=torch.channels_last)
     scale = 255 * torch.tensor(card.std, device=device)[:, None, None]
     shift = 255 * torch.tensor(card.mean, device=device)[:, None, None]
+
+    def forward(batch: "Tensor") -> "Tensor":
+        return network.features(upright((batch.float() - shift) / scale))
+
+    probe = torch.zeros(1, card.channels, card.size, card.size, device=device)
     return Encoder(
         text=spec.text,
         width=network.dimension,
         batch=BATCH,
         digest=checkpoint_digest(path),
         prepare=partial(_values, size=card.size, channels=card.channels),
-        forward=lambda batch: network.features(upright((batch.float() - shift) / scale)),
+        forward=forward,
         device=device,
-        sample_bytes=4 * card.channels * card.size**2,
+        sample_bytes=probe.nbytes,
         weight_bytes=weight_bytes(network),
+        live_bytes=live_bytes(network, forward, probe),
     )
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["Encoder", "settled", "upright", "weight_bytes"]
+__all__ = ["Encoder", "live_bytes", "settled", "upright", "weight_bytes"]
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -30,6 +30,7 @@ class Encoder:
         device: where it computes.
         sample_bytes: of a sample made ready.
         weight_bytes: of the weights in memory.
+        live_bytes: of what the largest layer reads and writes, for one sample.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Encoder:
     device: torch.device
     sample_bytes: int
     weight_bytes: int = 0
+    live_bytes: int = 0
 
     def encode(self, samples: Sequence[Tensor]) -> NDArray[np.float32]:
         """[m e] vectors, computed in float32 on a processor and in mixed precision on CUDA.
@@ -66,6 +68,31 @@ def weight_bytes(network: nn.Module) -> int:
     """Bytes of all weights and buffers."""
     tensors = [*network.parameters(), *network.buffers()]
     return sum(tensor.nbytes for tensor in tensors)
+
+
+def live_bytes(network: nn.Module, forward: Callable[[Tensor], Tensor], probe: Tensor) -> int:
+    """Bytes of what the largest layer reads and writes.
+
+    Args:
+        network: whose layers are looked at.
+        forward: that runs it.
+        probe: a batch of one sample.
+    """
+    largest = 0
+
+    def look(module: nn.Module, inputs: Sequence[object], output: object) -> None:
+        nonlocal largest
+        tensors = [value for value in (*inputs, output) if isinstance(value, Tensor)]
+        largest = max(largest, sum(tensor.nbytes for tensor in tensors))
+
+    hooks = [module.register_forward_hook(look) for module in network.modules()]
+    try:
+        with torch.inference_mode():
+            forward(probe)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return largest
 
 
 def upright(batch: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ def make(spec: EncoderSpec, modality: Modality, device: "torch.device", first: F
     import torch
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
-    from coreset_cli.encoders.encoder import Encoder, settled, weight_bytes
+    from coreset_cli.encoders.encoder import Encoder, live_bytes, settled, weight_bytes
 
     name = spec.model
     if _is_file(name):
@@ -118,6 +118,7 @@ def make(spec: EncoderSpec, modality: Modality, device: "torch.device", first: F
         device=device,
         sample_bytes=probe.nbytes,
         weight_bytes=weight_bytes(model),
+        live_bytes=live_bytes(model, forward, probe),
     )
 
 

@@ -17,7 +17,7 @@ from coreset_cli.errors import InvalidParameter
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
     from coreset_cli.encoders.encoder import Encoder
 
@@ -61,7 +61,7 @@ def make(spec: EncoderSpec, modality: Modality, device: "torch.device", first: F
     from timm.data.config import resolve_model_data_config
     from timm.data.transforms_factory import create_transform
 
-    from coreset_cli.encoders.encoder import Encoder, settled, upright, weight_bytes
+    from coreset_cli.encoders.encoder import Encoder, live_bytes, settled, upright, weight_bytes
 
     one_of(spec.model, _models(), "timm model")
     path, name = spec.file, spec.model
@@ -84,19 +84,24 @@ def make(spec: EncoderSpec, modality: Modality, device: "torch.device", first: F
     config = resolve_model_data_config(network)
     transform = create_transform(**config, is_training=False)
     network = settled(network, device).to(memory_format=torch.channels_last)
+
+    def forward(batch: "Tensor") -> "Tensor":
+        return network(upright(batch))
+
     with torch.inference_mode():
         probe = torch.zeros(1, *config["input_size"], device=device)
-        width = network(probe).shape[1]
+        width = forward(probe).shape[1]
     return Encoder(
         text=spec.text,
         width=width,
         batch=BATCH,
         digest=file_sha256(path),
         prepare=library_transform(transform),
-        forward=lambda batch: network(upright(batch)),
+        forward=forward,
         device=device,
         sample_bytes=probe.nbytes,
         weight_bytes=weight_bytes(network),
+        live_bytes=live_bytes(network, forward, probe),
     )
 
 

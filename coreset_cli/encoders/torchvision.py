@@ -14,14 +14,14 @@ from coreset_cli.errors import InvalidParameter, WeightsUnavailable
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
     from coreset_cli.encoders.encoder import Encoder
 
 __all__ = ["make", "require"]
 
 BATCH = 64
-SAMPLE_BYTES = 4 * 3 * 256 * 256
+SAMPLE = (3, 256, 256)
 """Of an image as the networks take it; a few take more."""
 
 SERVER = "https://download.pytorch.org"
@@ -66,7 +66,7 @@ def make(spec: EncoderSpec, modality: Modality, device: "torch.device", first: F
     import torch
     from torchvision import models
 
-    from coreset_cli.encoders.encoder import Encoder, settled, upright, weight_bytes
+    from coreset_cli.encoders.encoder import Encoder, live_bytes, settled, upright, weight_bytes
 
     one_of(spec.model, models.list_models(module=models), "torchvision model")
     path = spec.file or _fetched(spec)
@@ -80,16 +80,22 @@ def make(spec: EncoderSpec, modality: Modality, device: "torch.device", first: F
     # A local file does not say its tag; the transforms of the first are those of the architecture.
     weights = next((tag for tag in tags if tag.name == spec.weights), tags[0])
     network = settled(network, device).to(memory_format=torch.channels_last)
+
+    def forward(batch: "Tensor") -> "Tensor":
+        return network(upright(batch))
+
+    probe = torch.zeros(1, *SAMPLE, device=device)
     return Encoder(
         text=spec.text,
         width=width,
         batch=BATCH,
         digest=file_sha256(path),
         prepare=library_transform(weights.transforms()),
-        forward=lambda batch: network(upright(batch)),
+        forward=forward,
         device=device,
-        sample_bytes=SAMPLE_BYTES,
+        sample_bytes=probe.nbytes,
         weight_bytes=weight_bytes(network),
+        live_bytes=live_bytes(network, forward, probe),
     )
 
 

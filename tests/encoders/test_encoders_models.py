@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from coreset_cli.encoders.encoder import live_bytes
 from coreset_cli.encoders.spec import encoder_spec, family_of
 from coreset_cli.errors import ArtifactIncomplete, BrokenImage, InvalidParameter, SchemaMismatch
 from coreset_cli.training.checkpoint import Card, save_checkpoint
@@ -169,3 +170,12 @@ def test_a_ribbon_is_no_picture(resnet18):
 def test_texts_are_for_open_clip(text):
     with pytest.raises(InvalidParameter, match="for texts use open_clip"):
         made(text, "text")
+
+
+def test_the_largest_layer_decides_the_memory_of_a_batch():
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 16, 3, padding=1), torch.nn.Flatten(), torch.nn.Linear(16 * 64, 5)
+    )
+    found = live_bytes(network, network, torch.zeros(1, 3, 8, 8))
+    assert found == 4 * (16 * 64 + 16 * 64)  # flattening reads and writes as much as it passes on
+    assert not any(layer._forward_hooks for layer in network)
