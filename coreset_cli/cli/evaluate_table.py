@@ -13,7 +13,7 @@ NOTHING = "–"
 NAMING = 2
 """Columns that say which cell a line is of."""
 
-GAP = 2
+GAP = 3
 """Spaces between columns."""
 
 
