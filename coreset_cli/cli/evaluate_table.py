@@ -13,8 +13,8 @@ NOTHING = "–"
 NAMING = 2
 """Columns that say which cell a line is of."""
 
-GAP = 3
-"""Spaces between columns."""
+GAP, EDGES = 3, 2
+"""Spaces between columns, and on both sides of a table."""
 
 
 def table_lines(report: Report) -> list[str]:
@@ -151,7 +151,7 @@ def _rich(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     page = io.StringIO()
     console = Console(file=page, width=width, force_terminal=True)
     for places in _pages(
-        [max(map(len, column)) for column in zip(head, *body, strict=True)], width
+        [max(map(len, column)) for column in zip(head, *body, strict=True)], width - EDGES
     ):
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for place in places:
