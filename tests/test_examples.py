@@ -211,3 +211,32 @@ def test_contact_sheet_shows_every_kind_of_damage_in_both_profiles(script, tmp_p
             assert not np.array_equal(image, original), (label, kind)
     fogs = {label.splitlines()[-1]: damaged["fog"] for label, _, damaged in rows}
     assert fogs["mds-release"].max() == 0 < fogs["standard"].min()
+
+
+@pytest.mark.slow
+def test_the_chain_runs_through_every_stage_and_goes_on_where_it_stopped(
+    script, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("CORESET_CACHE_DIR", str(tmp_path / "cache"))
+    chain = script("chain")
+    recipe = "quick:epochs=2,batch=64"
+    setting = chain.Setting(
+        proxy="convnet:width=8", recipe=recipe, retrain=recipe, conditions=("dirty",)
+    )
+    chain.main(tmp_path, setting)
+    out = capsys.readouterr().out
+    lines = [line.split() for line in out.splitlines()]
+    assert [line[0] for line in lines if line[:1] and line[0] in {*chain.METHODS, "random"}] == [
+        *chain.METHODS,
+        "random",
+    ] * 2
+    report = json.loads((tmp_path / "dirty.lenet.json").read_text())
+    corrupted = [cell["truth"]["corrupted"] for cell in report["cells"]]
+    assert all(share["base"] == pytest.approx(0.52, abs=0.02) for share in corrupted)
+    assert {cell["k"] for cell in report["cells"]} == {269}
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("dirty*")}
+    chain.main(tmp_path, setting)
+    assert capsys.readouterr().out == "".join(
+        line for line in out.splitlines(keepends=True) if not line[:60].isalnum()
+    )
+    assert made == {path: path.stat().st_mtime_ns for path in tmp_path.glob("dirty*")}
