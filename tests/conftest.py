@@ -31,6 +31,7 @@ REAL_FILES = [
     "cifar10/train.parquet",
     "cifar10/test.parquet",
     "cifar10n/labels.parquet",
+    "tiny-imagenet-32/train.parquet",
     "embeddings/banking77-model2vec-128.parquet",
     "embeddings/cifar10-labels-test.npy",
     "embeddings/cifar10-labels-train.npy",

@@ -32,7 +32,7 @@ from coreset_cli.io.tar import index_tar
 from coreset_cli.io.tree import list_images
 from coreset_cli.io.vectors import vector_column
 
-__all__ = ["Dataset", "open_dataset"]
+__all__ = ["IDX_NAME", "Dataset", "open_dataset"]
 
 IDX_NAME = re.compile(r"idx[1-4]-u?byte(\.gz)?$")
 """How files of the MNIST family are named."""

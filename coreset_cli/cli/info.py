@@ -22,7 +22,8 @@ def info(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="Vectors, a selection, any file with a manifest, a folder, or -."
+            metavar="FILE",
+            help="Vectors, images, a selection, a checkpoint, signals, a report, a folder, or -.",
         ),
     ],
     id_: options.Id = None,
@@ -58,6 +59,9 @@ def _lines(found: "Info") -> Iterator[tuple[str, object]]:
         yield "rows", f"{found.rows:,}"
     if found.width is not None:
         yield "width", f"{found.width:,} {found.dtype}"
+    if found.shapes:
+        shapes = [f"{shape} ({count:,})" for shape, count in found.shapes.items()]
+        yield "images", _some(shapes)
     if found.ids is not None:
         yield "ids", found.ids
     if found.classes:
@@ -67,6 +71,7 @@ def _lines(found: "Info") -> Iterator[tuple[str, object]]:
         yield "columns", _some(found.columns)
     if found.content_digest is not None:
         yield "digest", found.content_digest
+    yield from found.facts.items()
     yield from _manifest_lines(found.manifest or {})
     for fault in found.faults:
         yield "fault", fault

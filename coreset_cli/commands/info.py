@@ -1,88 +1,34 @@
 """`info`: what a file is, and what is wrong with it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from coreset_cli.artifacts.columns import Columns, columns_on_disk, find_ids, find_labels
-from coreset_cli.artifacts.embeddings import Embeddings, scan
-from coreset_cli.artifacts.faults import first_repeat, repeated_rows
-from coreset_cli.artifacts.ids import Ids, row_numbers
-from coreset_cli.artifacts.labels import Labels
+from coreset_cli.artifacts.columns import columns_on_disk
+from coreset_cli.artifacts.dataset import IDX_NAME
+from coreset_cli.artifacts.holdings import IMAGES, VECTORS, held
 from coreset_cli.artifacts.manifest import MANIFEST_KEY, manifest_of, read_record
+from coreset_cli.artifacts.named import is_named
 from coreset_cli.artifacts.selection import digest_fault
 from coreset_cli.artifacts.selection_file import read_unchecked
-from coreset_cli.artifacts.sources import open_sources
-from coreset_cli.errors import ArtifactError
+from coreset_cli.artifacts.signals import SIGNALS_KEY
+from coreset_cli.commands.inspection.found import Info, Question, Watch, counts_of, named_in
+from coreset_cli.commands.inspection.images import images_found
+from coreset_cli.commands.inspection.trained import (
+    checkpoint_found,
+    is_checkpoint,
+    report_found,
+    signals_found,
+)
+from coreset_cli.commands.inspection.vectors import vectors_found
 from coreset_cli.io.access import is_folder, read_errors
+from coreset_cli.io.idx import starts_like_idx
 from coreset_cli.io.npy import npy_dimensions
 from coreset_cli.io.parquet import read_rows, read_schema
 from coreset_cli.io.sniff import first_bytes, kind_of_bytes
-from coreset_cli.io.vectors import has_vectors
 
 __all__ = ["Info", "Question", "info"]
-
-Watch = Callable[[str, int, int], None]
-"""Told of a stage, the rows done, and all of them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What a user asked about.
-
-    Args:
-        path: a file, a folder, `digits:train`, or `-` for stdin.
-        column: column of vectors.
-        ids: column of ids.
-        label: column or file of labels.
-    """
-
-    path: str
-    column: str | None = None
-    ids: str | None = None
-    label: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Info:
-    """What a file is; fields that it has not are left empty.
-
-    Args:
-        path: as the user typed it.
-        kind: vectors, selection, table or manifest.
-        rows: number of rows.
-        width: values a row.
-        dtype: type of the values as stored.
-        files: what the path stands for, in the order read.
-        ids: row number, integer or text.
-        classes: rows of each class.
-        columns: other scalar columns.
-        content_digest: SHA-256 over values, ids and labels.
-        ids_digest: SHA-256 of the ids, one a line, in order.
-        manifest: how it came about.
-        warnings: what the user should know.
-        faults: what is wrong with it.
-    """
-
-    path: str
-    kind: str
-    rows: int | None = None
-    width: int | None = None
-    dtype: str | None = None
-    files: tuple[str, ...] = ()
-    ids: str | None = None
-    classes: Mapping[str, int] = field(default_factory=dict)
-    columns: tuple[str, ...] = ()
-    content_digest: str | None = None
-    ids_digest: str | None = None
-    manifest: Mapping[str, Any] | None = None
-    warnings: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-
-    def record(self) -> dict[str, Any]:
-        """Everything as one JSON object."""
-        return asdict(self)
 
 
 def info(question: Question, watch: Watch) -> Info:
@@ -92,22 +38,38 @@ def info(question: Question, watch: Watch) -> Info:
         CoresetError: the file cannot be read at all.
     """
     path = Path(question.path)
-    if question.path == "-" or question.path.startswith("digits:") or is_folder(path):
-        return _vectors(question, None, watch)
-    if path.is_fifo():
-        return _vectors(question, None, watch)
+    if question.path == "-" or question.path.startswith("digits:") or path.is_fifo():
+        return vectors_found(question, None, watch)
+    if is_named(question.path):
+        return images_found(question, None, watch)
+    if is_folder(path):
+        return _images_or_vectors(question, None, watch)
     start = first_bytes(path)
     kind = kind_of_bytes(start)
     if kind == "parquet":
         return _parquet(question, path, watch)
     if kind == "npy":
         flat = npy_dimensions(path) == 1
-        return _selection(question) if flat else _vectors(question, None, watch)
+        return _selection(question) if flat else vectors_found(question, None, watch)
+    if kind == "npz" and is_checkpoint(path):
+        return checkpoint_found(question)
     if kind is not None or path.suffix.lower() in {".npy", ".npz", ".parquet", ".safetensors"}:
-        return _vectors(question, None, watch)
+        return vectors_found(question, None, watch)
     if start.lstrip().startswith(b"{"):
         return _json(question, path)
+    if path.suffix.lower() == ".tar" or IDX_NAME.search(question.path) or starts_like_idx(start):
+        return images_found(question, None, watch)
     return _selection(question)
+
+
+def _images_or_vectors(
+    question: Question, manifest: Mapping[str, Any] | None, watch: Watch
+) -> Info:
+    """Vectors where there are any: images beside them were what they are of."""
+    holds = held(question.path)
+    if IMAGES in holds and VECTORS not in holds:
+        return images_found(question, manifest, watch)
+    return vectors_found(question, manifest, watch)
 
 
 def _parquet(question: Question, path: Path, watch: Watch) -> Info:
@@ -115,11 +77,13 @@ def _parquet(question: Question, path: Path, watch: Watch) -> Info:
     text = (schema.metadata or {}).get(MANIFEST_KEY)
     if {"index", "id", "rank"} <= set(schema.names):
         return _selection(question)
+    if SIGNALS_KEY in (schema.metadata or {}):
+        return signals_found(question)
     manifest = read_record(text, str(path)) if text else None
-    if question.column is not None or has_vectors(schema):
-        return _vectors(question, manifest, watch)
+    if question.column is not None or held(question.path):
+        return _images_or_vectors(question, manifest, watch)
     columns, rows = columns_on_disk([path]), read_rows(path)
-    named = _named(question, columns, rows)
+    named = named_in(question, columns, rows)
     return Info(
         path=question.path,
         kind="table",
@@ -127,7 +91,7 @@ def _parquet(question: Question, path: Path, watch: Watch) -> Info:
         files=(str(path),),
         ids=named.ids.kind,
         ids_digest=named.ids.digest(),
-        classes=_counts(named.labels),
+        classes=counts_of(named.labels),
         columns=tuple(schema.names),
         manifest=manifest,
         faults=named.faults,
@@ -139,6 +103,8 @@ def _json(question: Question, path: Path) -> Info:
         record = read_record(path.read_bytes(), question.path)
     if "rows" in record and "inputs" in record:
         return _selection(question)
+    if "cells" in record:
+        return report_found(question)
     manifest_of(record, question.path)
     return Info(path=question.path, kind="manifest", files=(question.path,), manifest=record)
 
@@ -164,80 +130,3 @@ def _selection(question: Question) -> Info:
         manifest=None if manifest is None else asdict(manifest),
         faults=faults,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Named:
-    """Ids and labels as far as they can be used, and what cannot."""
-
-    ids: Ids
-    labels: Labels | None
-    faults: tuple[str, ...]
-
-
-def _named(question: Question, columns: Columns, n: int) -> _Named:
-    faults: list[str] = []
-    ids, labels = row_numbers(n), None
-    try:
-        ids = find_ids(columns, n, question.ids, question.path)
-    except ArtifactError as error:
-        faults.append(str(error))
-    try:
-        labels = find_labels(columns, n, question.label, question.path)
-    except ArtifactError as error:
-        faults.append(str(error))
-    return _Named(ids=ids, labels=labels, faults=tuple(faults))
-
-
-def _vectors(question: Question, manifest: Mapping[str, Any] | None, watch: Watch) -> Info:
-    source = open_sources([question.path], question.column)
-    n = source.matrix.n
-    named = _named(question, source.columns, n)
-    data = Embeddings(
-        path=question.path,
-        files=source.files,
-        matrix=source.matrix,
-        columns=source.columns,
-        ids=named.ids,
-        labels=named.labels,
-    )
-    found = scan(data, lambda done, total: watch("reading", done, total))
-    faults = [*source.misaligned, *named.faults]
-    if found.bad_count:
-        where = source.matrix.where(found.bad_rows[0])
-        faults.append(
-            f"{found.bad_count} rows hold NaN, Inf or values beyond float32, first {where}; "
-            "drop them or embed them again"
-        )
-    if found.zero_rows:
-        faults.append(f"{found.zero_rows} rows are all zero: they have no direction; drop them")
-    repeats = repeated_rows(source.matrix, lambda done, total: watch("comparing", done, total))
-    if len(repeats):
-        row = int(repeats[0])
-        earlier = source.matrix.where(first_repeat(source.matrix, row))
-        faults.append(
-            f"{len(repeats)} rows repeat an earlier one exactly, first {source.matrix.where(row)}, "
-            f"which equals {earlier}; drop the copies"
-        )
-    return Info(
-        path=question.path,
-        kind="vectors",
-        rows=n,
-        width=source.matrix.d,
-        dtype=source.matrix.dtype.name,
-        files=source.files,
-        ids=named.ids.kind,
-        classes=_counts(named.labels),
-        columns=source.columns.names,
-        content_digest=found.record.content_digest,
-        ids_digest=found.record.ids_digest,
-        manifest=manifest,
-        warnings=source.warnings,
-        faults=tuple(faults),
-    )
-
-
-def _counts(labels: Labels | None) -> dict[str, int]:
-    if labels is None:
-        return {}
-    return dict(zip(labels.names, labels.counts().tolist(), strict=True))

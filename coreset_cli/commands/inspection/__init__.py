@@ -1,0 +1,1 @@
+"""What `info` finds, one kind of file a module."""
