@@ -20,6 +20,7 @@ __all__ = [
     "columns_on_disk",
     "find_ids",
     "find_labels",
+    "label_files",
 ]
 
 ID_COLUMNS = ("id", "uid", "key", "__key__")
@@ -143,21 +144,33 @@ def find_labels(columns: Columns, n: int, named: str | None, path: str) -> Label
         named = LABEL_COLUMN
     if named in columns.names:
         return make_labels(columns.read(named), f"{path}: column '{named}'")
-    file, column = Path(named), None
-    with read_errors(file):
-        before, _, behind = named.rpartition(":")
-        if not file.exists() and Path(before).is_file():
-            file, column = Path(before), behind
-        if not file.exists():
-            raise InvalidParameter(
-                f"--label {named} is no column of {path} and no file; {_has(columns)}"
-            )
+    file, column = _label_place(named)
+    if not file.exists():
+        raise InvalidParameter(
+            f"--label {named} is no column of {path} and no file; {_has(columns)}"
+        )
     labels = make_labels(read_label_file(file, column), named)
     if len(labels) != n:
         raise IdMismatch(
             f"{file} has {len(labels)} labels, {path} has {n} rows; give one label a row"
         )
     return labels
+
+
+def label_files(*named: str | None) -> tuple[str, ...]:
+    """The files that labels named by a user may lie in, for outputs not to replace them."""
+    places = [_label_place(name)[0] for name in named if name is not None]
+    return tuple(str(place) for place in places if place.is_file())
+
+
+def _label_place(named: str) -> tuple[Path, str | None]:
+    """The file that a name stands for, and the column of it, where it is no column."""
+    file = Path(named)
+    with read_errors(file):
+        before, _, behind = named.rpartition(":")
+        if not file.exists() and Path(before).is_file():
+            return Path(before), behind
+    return file, None
 
 
 def _has(columns: Columns) -> str:

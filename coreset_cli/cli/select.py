@@ -80,7 +80,9 @@ def select(
     )
     if output is None and form is not None:
         raise InvalidParameter(f"--format {form} is for a file; name it with --output")
-    target = None if output is None else command.Target.of(output, form, force=force)
+    target = None
+    if output is not None:
+        target = command.Target.of(output, form, inputs=request.inputs, force=force)
     if dry_run:
         from coreset_cli.commands.select_plan import plan as planned
 

@@ -1,13 +1,14 @@
 """`select`: vectors in, an index list out."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from coreset_cli.artifacts.columns import label_files
 from coreset_cli.artifacts.embeddings import Embeddings, Scan, open_embeddings, require_finite, scan
 from coreset_cli.artifacts.manifest import Manifest
 from coreset_cli.artifacts.samples import Samples, require_labels
@@ -19,7 +20,7 @@ from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.device import find_device, peak_memory, require_memory
 from coreset_cli.errors import InvalidParameter
-from coreset_cli.io.atomic import refuse_existing
+from coreset_cli.io.atomic import refuse_existing, refuse_inside
 from coreset_cli.io.digest import lines_digest
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Rng
@@ -72,6 +73,11 @@ class Request:
     seed: int = 0
     device: str = "auto"
     max_memory: int = 1 << 62
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All that is read, as typed."""
+        return (*self.paths, *label_files(self.label))
 
 
 def select(request: Request, watch: Watch) -> Selection:
@@ -202,13 +208,16 @@ class Target:
     form: str
 
     @classmethod
-    def of(cls, path: Path, form: str | None, *, force: bool) -> "Target":
+    def of(
+        cls, path: Path, form: str | None, *, inputs: Sequence[str] = (), force: bool
+    ) -> "Target":
         """Check the output before any work.
 
         Raises:
             OutputExists: it is there and `force` is not given.
-            InvalidParameter: the format is not known.
+            InvalidParameter: the format is not known, or it is one of the inputs.
         """
+        refuse_inside(path, inputs)
         refuse_existing(path, force=force)
         return cls(path=path, form=format_of(path, form))
 

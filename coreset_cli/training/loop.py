@@ -24,7 +24,7 @@ from coreset_cli.training.recipe import NetworkRecipe
 from coreset_cli.training.record import Recorder
 from coreset_cli.training.schedule import learning_rate
 
-__all__ = ["EpochRecord", "Trained", "logits_of", "train"]
+__all__ = ["EpochRecord", "Trained", "diverged", "logits_of", "train"]
 
 TESTED_TOGETHER = 512
 """Rows of a forward pass that learns nothing."""
@@ -133,7 +133,8 @@ def train(
                 pulse(step + 1, total)
             mean_loss, train_accuracy = (sums / len(images)).tolist()
             if not isfinite(mean_loss):
-                raise NotFinite(_diverged(recipe, epoch, mean_loss))
+                what = f"a finite loss was expected in epoch {epoch + 1} of {recipe.epochs}"
+                raise NotFinite(diverged(f"{what}, it was {mean_loss}", recipe))
             network.eval()
             test_accuracy = looks.after(epoch, arithmetic)
             if record is not None and epoch + 1 in record.snapshot_epochs(recipe.epochs):
@@ -248,9 +249,10 @@ def _inputs(images: Images, recipe: NetworkRecipe) -> Iterator[Float32[Tensor, "
         yield seen_by_tests(images, slice(start, start + TESTED_TOGETHER), recipe)
 
 
-def _diverged(recipe: NetworkRecipe, epoch: int, loss: float) -> str:
+def diverged(what: str, recipe: NetworkRecipe) -> str:
+    """What was found, and what helps where training diverged."""
     return (
-        f"a finite loss was expected in epoch {epoch + 1} of {recipe.epochs}, it was {loss}; "
-        f"lower the rate (--recipe {recipe.name}:learning_rate={recipe.learning_rate / 10:g}), "
+        f"{what}; lower the rate (--recipe "
+        f"{recipe.name}:learning_rate={recipe.learning_rate / 10:g}), "
         "limit the gradient (clip=1), or check the weights of the selection"
     )

@@ -215,3 +215,14 @@ def test_real_vectors_select_by_class_in_proportion(run_cli, real_data):
     labels = pq.read_table(path, columns=["label"])["label"].to_numpy()
     kept = np.bincount(labels[json.loads(done.out)["rows"]], minlength=77)
     assert np.abs(kept - 0.1 * np.bincount(labels)).max() < 1
+
+
+def test_the_input_is_never_the_output(run_cli, emb, tmp_path):
+    labels = tmp_path / "labels.npy"
+    np.save(labels, np.zeros(len(np.load(emb)), np.int64))
+    before = [emb.read_bytes(), labels.read_bytes()]
+    for file in (emb, labels):
+        words = ["-m", "random", "-k", 3, emb, "--label", labels, "-o", file, "--force"]
+        got = run_cli("select", *words)
+        assert (got.code, "lies in the input" in got.err) == (2, True), got.err
+    assert [emb.read_bytes(), labels.read_bytes()] == before

@@ -439,3 +439,14 @@ def test_real_cifar_rows(run_cli, real_data, tmp_path):
         kept = [row for row in range(300) if names[row] not in FIVE]
         assert after["image"].take(kept).equals(table["image"].take(kept))
         assert after.schema.metadata[b"huggingface"].count(b"airplane") == 2
+
+
+def test_a_file_of_labels_is_never_the_output(run_cli, images, tmp_path):
+    source, table = images
+    labels = tmp_path / "labels.parquet"
+    pq.write_table(pa.table({"noisy": table["label"]}), labels)
+    before = labels.read_bytes()
+    words = ["--label", f"{labels}:noisy", "--images", "fog=0.1", "-o", labels, "--force"]
+    got = run_cli("corrupt", source, *words)
+    assert (got.code, "lies in the input" in got.err) == (2, True), got.err
+    assert labels.read_bytes() == before

@@ -354,6 +354,16 @@ def test_the_input_is_never_the_output(data, tmp_path, run_cli):
     assert source.read_bytes() == before
 
 
+def test_a_file_of_labels_is_never_the_output(data, tmp_path, run_cli):
+    source, labels = data(), tmp_path / "labels.npy"
+    np.save(labels, np.arange(40) % 3)
+    before = labels.read_bytes()
+    words = ["--label", labels, "-o", labels, "--encoder", "pixels", "--force"]
+    done = run_cli("embed", source, *words)
+    assert (done.code, "lies in the input" in done.err) == (2, True), done.err
+    assert labels.read_bytes() == before
+
+
 class TestUnfinishedWork:
     """A run that a broken image ends leaves its parts, as any other end does."""
 

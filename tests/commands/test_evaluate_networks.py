@@ -219,3 +219,33 @@ def test_labels_beside_the_images(evaluate, keep, tmp_path):
     cell = cells(got)["keep", 60]
     assert cell["accuracy"] < 0.25
     assert cell["truth"]["mislabelled"] is None
+
+
+@pytest.mark.parametrize("option", ["-o", "--save-model", "--record"])
+def test_an_input_is_never_the_output(run_cli, keep, tmp_path, option):
+    images, labels = tmp_path / "images.parquet", tmp_path / "labels.npy"
+    run_cli("corrupt", "digits:train", "--images", "fog=0.1", "-o", images)
+    np.save(labels, np.zeros(451, np.int64))
+    files = (images, labels, keep)
+    before = [file.read_bytes() for file in files]
+    for file in files:
+        words = ["--train", images, "--test", "digits:test", "--test-label", labels, *SMALL, keep]
+        got = run_cli("evaluate", *words, option, file, "--force", *ALONE)
+        assert (got.code, "lies in the input" in got.err) == (2, True), got.err
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_two_outputs_are_never_one_file(evaluate, tmp_path):
+    both = ["--save-model", tmp_path / "x", "--record", tmp_path / "." / "x"]
+    got = evaluate("--baselines", "full", "--seeds", 1, *both)
+    assert got.code == 2
+    assert "two outputs" in got.err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_network_that_diverges_in_its_last_step_is_no_result(evaluate, keep, tmp_path):
+    wild = ["--recipe", "quick:epochs=1,batch=64,learning_rate=1e30"]
+    got = evaluate(keep, *ALONE, *wild, "--save-model", tmp_path / "m.pt")
+    assert got.code == 3, got.out
+    assert "learning_rate" in got.err
+    assert not (tmp_path / "m.pt").exists()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from coreset_cli.artifacts.columns import label_files
 from coreset_cli.artifacts.corruption import Mark
 from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.pictures import Pictures
@@ -94,7 +95,8 @@ def prepared(request: Request) -> Job:
         CoresetError: whatever a user can act on.
     """
     orders = read_orders(request)
-    refuse_inside(request.output, request.paths)
+    checkpoint = [] if request.checkpoint is None else [str(request.checkpoint)]
+    refuse_inside(request.output, (*request.paths, *label_files(request.label), *checkpoint))
     samples = opened(request)
     files = samples.data.files if isinstance(samples, Pictures) else samples.files
     refuse_inside(request.output, files)

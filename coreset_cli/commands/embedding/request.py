@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from coreset_cli.artifacts.columns import label_files
 from coreset_cli.artifacts.pictures import open_pictures
 from coreset_cli.artifacts.samples import Samples
 from coreset_cli.artifacts.subset import companions
@@ -98,8 +99,8 @@ class Request:
         """
         if self.form not in {"parquet", "npy"}:
             raise InvalidParameter(f"{self.output}: vectors are written as .parquet or .npy")
-        refuse_inside(self.output, self.paths)
         for path in (self.output, *companions(self.output, self.form)):
+            refuse_inside(path, (*self.paths, *label_files(self.label)))
             refuse_existing(path, force=self.force)
         family_of(self.spec).require(self.spec, self.modality)
 

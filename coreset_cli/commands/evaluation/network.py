@@ -18,12 +18,13 @@ from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.draws import Draw
 from coreset_cli.commands.evaluation.trainer import Wanted
 from coreset_cli.commands.select import Watch
+from coreset_cli.errors import NotFinite
 from coreset_cli.training.batches import Images, batches_of, images_of
 from coreset_cli.training.checkpoint import Card, save_checkpoint
 from coreset_cli.training.crossfit import held_out_logits
 from coreset_cli.training.folds import stratified_folds
 from coreset_cli.training.footprint import footprint
-from coreset_cli.training.loop import Trained, train
+from coreset_cli.training.loop import Trained, diverged, train
 from coreset_cli.training.networks import Network, NetworkSpec, build
 from coreset_cli.training.recipe import NetworkRecipe
 from coreset_cli.training.record import Recorder
@@ -152,6 +153,9 @@ class NetworkTrainer:
             record=recorder,
             pulse=lambda done, total: pulse(done),
         )
+        if not trained.finite:
+            what = f"{self.name} gives NaN or Inf for test rows after its last step"
+            raise NotFinite(diverged(what, self.recipe))
         if wanted is not None and wanted.model is not None:
             save_checkpoint(wanted.model, network, self._card(wanted, trained, draw))
         if wanted is not None and wanted.record is not None and recorder is not None:

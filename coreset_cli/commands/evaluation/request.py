@@ -5,12 +5,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coreset_cli.artifacts.columns import label_files
 from coreset_cli.artifacts.report import Report, write_report
 from coreset_cli.commands.budget import Budget, parse_budget
 from coreset_cli.commands.evaluation.gates import Demand
 from coreset_cli.commands.register import canonical_name, make_method, method_class
 from coreset_cli.errors import InvalidParameter, did_you_mean
-from coreset_cli.io.atomic import refuse_existing
+from coreset_cli.io.atomic import refuse_existing, refuse_inside
 from coreset_cli.training.nets import network_names
 from coreset_cli.training.networks import NetworkSpec, network_spec
 from coreset_cli.training.recipe import LinearRecipe, NetworkRecipe, find_recipe, network_recipe
@@ -120,6 +121,13 @@ class Request:
                     f"{name} selects from vectors, and --train holds images; give their vectors "
                     "with --embeddings (see `coreset embed`), or an index list"
                 )
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All that is read, as typed."""
+        typed = (self.train, self.test, *map(str, self.selections), self.embeddings)
+        files = label_files(self.label, self.test_label)
+        return (*(name for name in typed if name is not None), *files)
 
     @property
     def network(self) -> NetworkSpec | None:
@@ -234,17 +242,21 @@ class Outputs:
         model: Path | None = None,
         record: Path | None = None,
         *,
+        inputs: Sequence[str] = (),
         force: bool,
     ) -> "Outputs":
         """Check the outputs before any work.
 
         Raises:
             OutputExists: one is there and `force` is not given.
-            InvalidParameter: a suffix that is no picture.
+            InvalidParameter: a suffix that is no picture, one of the inputs, or a file twice.
         """
-        for path in (report, figure, model, record):
-            if path is not None:
-                refuse_existing(path, force=force)
+        places = [path for path in (report, figure, model, record) if path is not None]
+        for path in places:
+            refuse_inside(path, inputs)
+            refuse_existing(path, force=force)
+            if [other.resolve() for other in places].count(path.resolve()) > 1:
+                raise InvalidParameter(f"{path} is named for two outputs; give each its own file")
         if figure is not None and figure.suffix.lower() not in FIGURES:
             raise InvalidParameter(f"--plot {figure}: write {', '.join(FIGURES)}")
         return cls(report=report, figure=figure, model=model, record=record)
