@@ -181,7 +181,7 @@ def _read_parquet(path: Path) -> Selection:
         ids=ids,
         ranks=np.arange(len(rows)),
         labels=_texts(table, "label", path),
-        weights=_numbers(table, "weight", path),
+        weights=_weights(table, path),
         scores=_numbers(table, "score", path),
         roles=_texts(table, "role", path),
         manifest=manifest,
@@ -201,6 +201,22 @@ def _numbers(table: pa.Table, name: str, path: Path) -> NDArray[np.float64] | No
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
         raise SchemaMismatch(f"{path}: column '{name}' holds {kind}, not numbers")
     return table[name].to_numpy().astype(np.float64)
+
+
+def _weights(table: pa.Table, path: Path) -> NDArray[np.float64] | None:
+    """Training weights: finite, none negative, and not all zero."""
+    found = _numbers(table, "weight", path)
+    if found is None:
+        return None
+    wrong = np.flatnonzero(~(np.isfinite(found) & (found >= 0)))
+    if len(wrong):
+        raise SchemaMismatch(
+            f"{path}: column 'weight': row {wrong[0]} has {found[wrong[0]]}; weights are finite "
+            "and at least 0: select again, or drop the column"
+        )
+    if not found.any():
+        raise SchemaMismatch(f"{path}: column 'weight' is 0 in all rows; drop the column")
+    return found
 
 
 def _texts(table: pa.Table, name: str, path: Path) -> NDArray[np.str_] | None:

@@ -249,3 +249,14 @@ def test_a_network_that_diverges_in_its_last_step_is_no_result(evaluate, keep, t
     assert got.code == 3, got.out
     assert "learning_rate" in got.err
     assert not (tmp_path / "m.pt").exists()
+
+
+@pytest.mark.parametrize("last", [np.nan, None, -1.0, np.inf])
+def test_weights_that_mean_nothing_are_refused(evaluate, keep, last):
+    table = pq.read_table(keep)
+    weights = pa.array([1.0] * 59 + [last], pa.float32())
+    place = table.schema.get_field_index("weight")
+    pq.write_table(table.set_column(place, "weight", weights), keep)
+    got = evaluate(keep, *ALONE)
+    assert got.code == 3, got.out
+    assert "column 'weight': row 59" in got.err
