@@ -3,7 +3,7 @@
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -66,6 +66,7 @@ class Manifest:
         command: the subcommand.
         parameters: resolved options, defaults included.
         inputs: what was read.
+        parents: what the inputs were made of, as far as they say.
         seed: of all draws.
         method: name of the method, where there is one.
         semantics: `keep`: the rows listed are the rows to keep.
@@ -99,6 +100,7 @@ class Manifest:
     peak_memory: int = 0
     warnings: tuple[str, ...] = ()
     facts: Mapping[str, float] = field(default_factory=dict)
+    parents: tuple[InputRecord, ...] = ()
     schema: int = SCHEMA_VERSION
     versions: Mapping[str, str] = field(default_factory=versions)
 
@@ -114,12 +116,11 @@ class Manifest:
             SchemaMismatch: a key every version has is not there, or holds something else.
         """
         try:
-            parents = tuple(
-                InputRecord(**{**_known(InputRecord, parent), "files": tuple(parent["files"])})
-                for parent in record["inputs"]
-            )
+            inputs = _records(record["inputs"])
+            parents = _records(record.get("parents", ()))
             warnings = tuple(record.get("warnings", ()))
-            return cls(**{**_known(cls, record), "inputs": parents, "warnings": warnings})
+            values = {"inputs": inputs, "parents": parents, "warnings": warnings}
+            return cls(**{**_known(cls, record), **values})
         except (KeyError, TypeError, AttributeError) as error:
             raise SchemaMismatch(f"no manifest of coreset: {error}") from error
 
@@ -172,6 +173,12 @@ def manifest_of(record: Mapping[str, Any], name: str) -> Manifest:
         return Manifest.from_dict(record)
     except SchemaMismatch as error:
         raise SchemaMismatch(f"{name} holds {error}; select again") from error
+
+
+def _records(found: Iterable[Mapping[str, Any]]) -> tuple[InputRecord, ...]:
+    return tuple(
+        InputRecord(**{**_known(InputRecord, one), "files": tuple(one["files"])}) for one in found
+    )
 
 
 def _known(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def open_pictures(
     Raises:
         CoresetError: whatever opening raises.
     """
+    if "-" in paths:
+        raise InvalidParameter("images are not read from stdin; name a file, a folder or shards")
     if any(path.startswith("digits:") for path in paths):
         data: Dataset = _open_digits(paths, ids)
     else:

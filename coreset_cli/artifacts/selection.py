@@ -115,7 +115,9 @@ def rows_in(
     parent = selection.manifest.inputs[0] if selection.manifest else None
     same_rows = parent is not None and parent.ids_digest == ids_digest
     if not selection.ids.is_row_number:
-        if ids.is_row_number and not same_rows:
+        ancestors = selection.manifest.parents if selection.manifest else ()
+        named_by_row = any(a.row_number_ids and a.ids_digest == ids_digest for a in ancestors)
+        if ids.is_row_number and not (same_rows or named_by_row):
             raise IdMismatch(
                 f"{source} lists ids, {target} has none, and row numbers are not ids; "
                 "name the column of ids with --id"

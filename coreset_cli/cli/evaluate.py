@@ -185,9 +185,7 @@ def evaluate(
         record_folds=record_folds,
         use_cache=not no_cache,
     )
-    outputs = command.Outputs.of(
-        output, plot, save_model, record, inputs=request.inputs, force=force
-    )
+    outputs = command.Outputs.of(output, plot, save_model, record, request=request, force=force)
     if dry_run:
         from coreset_cli.commands.evaluate_plan import plan as planned
 

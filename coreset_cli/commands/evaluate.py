@@ -27,7 +27,6 @@ from coreset_cli.commands.evaluation.trainer import Trainer, Wanted
 from coreset_cli.commands.evaluation.truth import read_truth
 from coreset_cli.commands.select import Watch, planned_memory
 from coreset_cli.device import find_device, require_memory
-from coreset_cli.errors import InvalidParameter
 from coreset_cli.training.bootstrap import RESAMPLES
 from coreset_cli.training.recipe import LinearRecipe
 
@@ -131,26 +130,15 @@ def find_trainer(
 def _wanted(
     request: Request, outputs: Outputs, scanned: Scanned, groups: Sequence[Group]
 ) -> Wanted | None:
-    """Which model is kept: of the full set, or of the only result where the full set is left out.
-
-    Raises:
-        InvalidParameter: a linear model, or several results and no full set.
-    """
-    if outputs.model is None and outputs.record is None:
+    """Which model is kept: of the full set, else of the only result."""
+    if not outputs.keeps_model:
         return None
-    if request.network is None:
-        raise InvalidParameter(
-            "--save-model and --record keep networks; name one with --model, as in --model resnet18"
-        )
     results = [group for group in groups if group.kind in {"file", "method"}]
     full = [group for group in groups if group.kind == "full"]
-    if len(full or results) != 1:
-        raise InvalidParameter(
-            f"--save-model and --record keep one model, and there are {len(results)} results; "
-            "add the baseline full, or evaluate one result"
-        )
+    draw = (full or results)[0].draws[0]
     return Wanted(
-        digest=(full or results)[0].draws[0].digest,
+        digest=draw.digest,
+        weighted=draw.weights is not None,
         model=outputs.model,
         record=outputs.record,
         folds=request.record_folds,

@@ -10,6 +10,7 @@ import numpy as np
 
 from coreset_cli.artifacts.columns import label_files
 from coreset_cli.artifacts.embeddings import Embeddings, Scan, open_embeddings, require_finite, scan
+from coreset_cli.artifacts.lineage import parents_of
 from coreset_cli.artifacts.manifest import Manifest
 from coreset_cli.artifacts.samples import Samples, require_labels
 from coreset_cli.artifacts.selection import Selection
@@ -117,6 +118,7 @@ def select(request: Request, watch: Watch) -> Selection:
         command="select",
         parameters=parameters_of(request, method, selector, k),
         inputs=(found.record,),
+        parents=parents_of(data.files),
         seed=request.seed,
         method=request.method,
         count=k,

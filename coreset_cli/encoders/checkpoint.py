@@ -57,13 +57,14 @@ def make(spec: EncoderSpec, modality: Modality, device: "torch.device", first: F
     def forward(batch: "Tensor") -> "Tensor":
         return network.features(upright((batch.float() - shift) / scale))
 
-    probe = torch.zeros(1, card.channels, card.size, card.size, device=device)
+    height, width = card.shape or (card.size, card.size)
+    probe = torch.zeros(1, card.channels, height, width, device=device)
     return Encoder(
         text=spec.text,
         width=network.dimension,
         batch=BATCH,
         digest=checkpoint_digest(path),
-        prepare=partial(_values, size=card.size, channels=card.channels),
+        prepare=partial(_values, shape=(height, width), channels=card.channels),
         forward=forward,
         device=device,
         sample_bytes=probe.nbytes,
@@ -72,11 +73,12 @@ def make(spec: EncoderSpec, modality: Modality, device: "torch.device", first: F
     )
 
 
-def _values(image: Image.Image, *, size: int, channels: int) -> "Tensor":
+def _values(image: Image.Image, *, shape: tuple[int, int], channels: int) -> "Tensor":
     """[c h w] pixels of an image, resized as `evaluate` resizes."""
     import torch
 
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    size = (shape[1], shape[0])
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BICUBIC)
     values = pixels(image, channels).transpose(2, 0, 1)
     return torch.from_numpy(np.ascontiguousarray(values))

@@ -32,6 +32,7 @@ class Card:
         labels: column or file of the training labels, where one was named.
         train: record of the training file.
         facts: what was measured, such as the accuracy.
+        shape: height and width of the pictures, where they are not square.
     """
 
     network: str
@@ -46,6 +47,7 @@ class Card:
     labels: str | None = None
     train: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    shape: tuple[int, int] | None = None
 
     def to_json(self) -> str:
         """The card as JSON, its keys sorted."""
@@ -81,6 +83,7 @@ def read_card(text: str, name: str) -> Card:
     for key, kind in kinds.items():
         if not isinstance(record.get(key, ...), kind):
             raise SchemaMismatch(f"{name} lacks a proper '{key}'; train it again")
+    shape = record.get("shape")
     classes, mean, std = (tuple(record[key]) for key in ("classes", "mean", "std"))
     channels = record["channels"]
     fits = (
@@ -91,11 +94,23 @@ def read_card(text: str, name: str) -> Card:
         and len(mean) == len(std) == channels
         and all(isinstance(x, int | float) and abs(x) < LARGEST for x in (*mean, *std))
         and min(std) > 0
+        and (shape is None or _is_shape(shape, record["size"]))
     )
     if not fits:
         raise SchemaMismatch(
-            f"{name} has classes, channels or statistics that cannot be; train it again"
+            f"{name} has classes, channels, a shape or statistics that cannot be; train it again"
         )
-    known = {field.name: record[field.name] for field in fields(Card)}
+    known = {field.name: record[field.name] for field in fields(Card) if field.name in record}
     mean, std = tuple(map(float, mean)), tuple(map(float, std))
-    return Card(**{**known, "classes": classes, "mean": mean, "std": std})
+    shape = None if shape is None else tuple(shape)
+    return Card(**{**known, "classes": classes, "mean": mean, "std": std, "shape": shape})
+
+
+def _is_shape(shape: object, longer: int) -> bool:
+    """Whether these can be the sides of a picture."""
+    return (
+        isinstance(shape, list)
+        and len(shape) == 2
+        and all(isinstance(side, int) and side >= 1 for side in shape)
+        and max(shape) == longer
+    )

@@ -436,3 +436,70 @@ class TestUnfinishedWork:
         assert done.code == 2
         assert "was not written by embed" in done.err
         assert (tmp_path / "e.npy.partial" / "mine.txt").exists()
+
+
+def test_rows_left_out_do_not_part_a_selection_from_data_without_ids(values, run_cli, tmp_path):
+    """The ids of the vectors are then the row numbers of the data, and the manifest says so."""
+    images = [png(image) for image in values]
+    images[3] = b"no image"
+    table = pa.table({"image": pa.array(images, pa.binary())})
+    source, out, keep, taken = (tmp_path / f"{name}.parquet" for name in ("a", "b", "c", "d"))
+    pq.write_table(table, source)
+    got = run_cli("embed", source, "--encoder", "pixels", "-o", out, "--on-error", "skip")
+    assert got.code == 5
+    assert run_cli("select", "-m", "random", "-k", 10, out, "-o", keep).code == 0
+    got = run_cli("take", keep, source, "-o", taken)
+    assert got.code == 0, got.err
+    rows = pq.read_table(keep)["id"].to_pylist()
+    assert 3 not in rows
+    assert pq.read_table(taken)["image"].to_pylist() == [images[row] for row in rows]
+    pq.write_table(table.slice(0, N - 1), tmp_path / "other.parquet")
+    got = run_cli("take", keep, tmp_path / "other.parquet", "-o", tmp_path / "e.parquet")
+    assert got.code == 3
+    assert "row numbers are not ids" in got.err
+
+
+def test_a_damaged_part_is_computed_again(values, run_cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("coreset_cli.commands.embedding.compute.PART_ROWS", 16)
+    images = [png(image) for image in values]
+    images[35] = b"no image"
+    source, out = tmp_path / "data.parquet", tmp_path / "emb.npy"
+    pq.write_table(pa.table({"image": pa.array(images, pa.binary())}), source)
+    arguments = ["embed", source, "--encoder", "pixels", "-o", out, "--batch", 16]
+    assert run_cli(*arguments).code == 3
+    first, _ = sorted((tmp_path / "emb.npy.partial").glob("*.npy"))
+    first.write_bytes(first.read_bytes()[:200])
+    assert run_cli(*arguments, "--on-error", "skip").code == 5
+    np.testing.assert_allclose(
+        np.load(out), expected_pixels(np.delete(values, 35, axis=0)), atol=1e-6
+    )
+
+
+def test_images_do_not_come_from_stdin(run_cli, tmp_path):
+    got = run_cli("embed", "-", "--encoder", "pixels", "-o", tmp_path / "e.npy", stdin=b"PAR1")
+    assert got.code == 2
+    assert "stdin" in got.err
+
+
+def test_a_network_trained_on_oblong_images_sees_them_oblong(values, run_cli, tmp_path):
+    import torch
+
+    from coreset_cli.training.checkpoint import load_checkpoint
+
+    source, out, model = (tmp_path / name for name in ("d.parquet", "e.npy", "m.pt"))
+    images = [png(image) for image in values]
+    pq.write_table(pa.table({"image": pa.array(images, pa.binary()), "label": [0, 1] * 20}), source)
+    trained = run_cli(
+        *("evaluate", "--train", source, "--test", source, "--model", "convnet:width=4"),
+        *("--recipe", "quick:epochs=1", "--baselines", "full", "--seeds", 1, "--save-model", model),
+    )
+    assert trained.code == 0, trained.err
+    got = run_cli("embed", source, "--encoder", f"checkpoint:{model}", "-o", out)
+    assert got.code == 0, got.err
+    network, card = load_checkpoint(model)
+    assert (card.size, card.shape) == (6, (6, 5))
+    pixels = torch.from_numpy(values).permute(0, 3, 1, 2) / 255
+    mean, std = (torch.tensor(part)[:, None, None] for part in (card.mean, card.std))
+    with torch.no_grad():
+        expected = network.features((pixels - mean) / std).numpy()
+    np.testing.assert_allclose(np.load(out), expected, atol=1e-4)

@@ -180,6 +180,7 @@ def test_what_cannot_be_kept_is_refused(evaluate, run_cli, keep, tmp_path):
         (["--recipe", "slow"], "gm-cifar"),
         (["--recipe", "quick:epochs=0"], "epochs"),
         (["--record-folds", "1"], "2 folds"),
+        (["--record-folds", "5"], "--record"),
     ],
 )
 def test_unknown_names_are_answered_with_known_ones(run_cli, words, part):

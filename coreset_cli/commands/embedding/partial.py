@@ -18,7 +18,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from coreset_cli.errors import ArtifactIncomplete, OutputExists, StaleParent
+from coreset_cli.errors import OutputExists, StaleParent
 from coreset_cli.io.atomic import disk_errors, whole_file, write_text
 from coreset_cli.io.npy import npy_bytes
 
@@ -91,24 +91,10 @@ class Partial:
         self.parts.append(part)
 
     def vectors(self, part: Part) -> NDArray[np.generic]:
-        """[m e] vectors of the rows of a part that were not left out, mapped.
-
-        Raises:
-            ArtifactIncomplete: the file is not what was written.
-        """
+        """[m e] vectors of the rows of a part that were not left out, mapped."""
         path = self.folder / f"{_stem(part.start)}.npy"
         rows = part.stop - part.start - len(part.skipped)
-        try:
-            found = np.load(path, mmap_mode="c" if rows else None, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ArtifactIncomplete(
-                f"{path} is damaged ({error}); start again with --force"
-            ) from error
-        if len(found) != rows:
-            raise ArtifactIncomplete(
-                f"{path} has {len(found)} rows, {rows} were written; start again with --force"
-            )
-        return found
+        return np.load(path, mmap_mode="c" if rows else None, allow_pickle=False)
 
     def restart(self) -> None:
         """Forget all parts."""
@@ -199,9 +185,18 @@ def _parts(folder: Path) -> list[Part]:
             part = Part(**{**record, "skipped": skipped})
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return parts
-        if part.start != start or part.stop <= start:
+        if part.start != start or part.stop <= start or not _holds(folder, part):
             return parts
         parts.append(part)
+
+
+def _holds(folder: Path, part: Part) -> bool:
+    """Whether the vectors of a part are there, all of them; else they are computed again."""
+    try:
+        found = np.load(folder / f"{_stem(part.start)}.npy", mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return part.stop - part.start == len(part.skipped)  # an empty array cannot be mapped
+    return len(found) == part.stop - part.start - len(part.skipped)
 
 
 def _clear(folder: Path) -> None:

@@ -105,7 +105,9 @@ class NetworkTrainer:
     def is_wanted_whole(self, draw: Draw) -> bool:
         """The checkpoint or the signals of this model are asked for."""
         wanted = self.wanted
-        return wanted is not None and (draw.digest, draw.seed) == (wanted.digest, wanted.seed)
+        if wanted is None or (draw.weights is not None) != wanted.weighted:
+            return False
+        return (draw.digest, draw.seed) == (wanted.digest, wanted.seed)
 
     @contextmanager
     def ready(self, watch: Watch) -> Iterator[None]:
@@ -229,6 +231,7 @@ class NetworkTrainer:
             labels=wanted.label,
             train=asdict(wanted.train),
             facts={"rows": len(draw.rows), "test_accuracy": last.test_accuracy},
+            shape=None if height == width else (height, width),
         )
 
     def _held_out(

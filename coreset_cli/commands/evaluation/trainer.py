@@ -23,6 +23,7 @@ class Wanted:
 
     Args:
         digest: of the rows it trains on.
+        weighted: these rows have weights.
         seed: of its training.
         model: where its checkpoint goes.
         record: where its signals go.
@@ -32,6 +33,7 @@ class Wanted:
     """
 
     digest: str
+    weighted: bool
     seed: int = 0
     model: Path | None = None
     record: Path | None = None
