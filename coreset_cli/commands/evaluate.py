@@ -9,6 +9,7 @@ import numpy as np
 
 from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.report import Report
+from coreset_cli.commands.evaluation.cache import Outcome
 from coreset_cli.commands.evaluation.data import Data, Scanned, open_data, scan_data
 from coreset_cli.commands.evaluation.draws import Group, a_model_a_seed, all_groups, group_count
 from coreset_cli.commands.evaluation.gates import check_gates, parse_gates
@@ -88,6 +89,7 @@ def evaluate(request: Request, outputs: Outputs, watch: Watch) -> Report:
             *data.warnings,
             *scanned.warnings,
             *_lost_classes(groups, data),
+            *_stuck(groups, outcomes, data),
             *notes,
             *median,
             *trainer.notes,
@@ -157,6 +159,25 @@ def _lost_classes(groups: list[Group], data: Data) -> tuple[str, ...]:
             told.append(
                 f"{group.name} at {group.k:,} rows has rows of {least} of the {c} classes; "
                 "the others are never predicted"
+            )
+    return tuple(told)
+
+
+def _stuck(
+    groups: Sequence[Group], outcomes: Sequence[Sequence[Outcome]], data: Data
+) -> tuple[str, ...]:
+    """Say which models give every test row one class, though they were trained on several."""
+    told = []
+    for group, found in zip(groups, outcomes, strict=True):
+        same = sum(
+            len(np.unique(outcome.predicted)) == 1
+            and len(np.unique(data.labels.codes[draw.rows])) > 1
+            for draw, outcome in zip(group.draws, found, strict=True)
+        )
+        if same and len(data.test.ids) > 1:
+            told.append(
+                f"{same} of {len(found)} models of {group.name} at {group.k:,} rows learned "
+                "nothing: every test row gets one class; a lower learning_rate may help"
             )
     return tuple(told)
 

@@ -261,3 +261,11 @@ def test_weights_that_mean_nothing_are_refused(evaluate, keep, last):
     got = evaluate(keep, *ALONE)
     assert got.code == 3, got.out
     assert "column 'weight': row 59" in got.err
+
+
+def test_a_model_that_learned_nothing_is_named(run_cli, keep):
+    words = [*DIGITS, "--model", "lenet", "--recipe", "quick:epochs=30,learning_rate=3"]
+    got = run_cli("evaluate", keep, *words, *ALONE)
+    assert got.code == 0, got.err
+    assert "1 of 1 models of keep at 60 rows learned nothing" in got.err
+    assert "learned nothing" not in run_cli("evaluate", keep, *DIGITS, *SMALL, *ALONE).err
