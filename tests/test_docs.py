@@ -82,7 +82,9 @@ def test_every_option_in_the_readme_exists():
         for parameter in command.params
         for flag in parameter.opts
     } | {"--help"}
-    written = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
+    for script in (ROOT / "examples").glob("*.py"):
+        exist |= set(re.findall(r'add_argument\("(--[a-z0-9-]+)"', script.read_text("utf-8")))
+    written = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README))
     assert written - exist == set()
 
 
