@@ -1,10 +1,10 @@
 """How fast embedding is, as ratios measured in one run: `python tests/benchmarks/embed_speed.py`.
 
 The yardstick is the loop that a reader would write: a torch `Dataset` that decodes, a `DataLoader`
-with as many workers as `embed` has threads, the same network, vectors kept in memory and saved as
+with a worker a core, the same network, vectors kept in memory and saved as
 `.npy`. Both read the same real rows (`CORESET_TEST_DATA`) from the same Parquet file. `embed` also
-hashes what it reads, keeps finished parts and writes ids and labels. Start-up and the loading of
-libraries are in neither; ratios travel better than this machine's rates.
+hashes what it reads, loads the checkpoint, keeps finished parts and writes ids and labels. The
+loading of libraries is in neither; ratios travel better than this machine's rates.
 """
 
 import datetime
@@ -34,6 +34,7 @@ NETWORKS = {"convnet:width=8": 10_000, "resnet18": 512}
 """Rows of each: enough for some seconds."""
 
 BATCH = 256
+WORKERS = os.cpu_count() or 1
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 REPEATS = 2
 
@@ -59,7 +60,7 @@ def main() -> None:
     print(
         f"{datetime.date.today()} · coreset {__version__} · torch {torch.__version__} · "
         f"{platform.machine()} {platform.system()} · {device.type}, {torch.get_num_threads()} "
-        f"threads · {THREADS} decode · CIFAR-10, 32 px · best of {REPEATS}\n"
+        f"threads · {THREADS} decode, {WORKERS} workers · CIFAR-10, 32 px · best of {REPEATS}\n"
     )
     print(
         f"{'network':<20}{'embed':>10}{'plain loop':>12}{'ratio':>8}{'decoding':>10}"
@@ -104,7 +105,7 @@ def compared(name: str, n: int, source: Path, device: torch.device) -> str:
 def loop(network: Network, source: Path, output: Path, device: torch.device) -> None:
     """The plain loop."""
     images = [row["bytes"] for row in pq.read_table(source)["image"].to_pylist()]
-    loader = DataLoader(Rows(images), BATCH, num_workers=THREADS)
+    loader = DataLoader(Rows(images), BATCH, num_workers=WORKERS)
     mean = torch.tensor(MEAN, device=device)[:, None, None]
     std = torch.tensor(STD, device=device)[:, None, None]
     vectors = []

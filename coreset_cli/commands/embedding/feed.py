@@ -18,7 +18,9 @@ from coreset_cli.io.image import decode
 
 __all__ = ["Batch", "Ready", "feed", "grouped", "hashed", "prepared"]
 
-THREADS = min(8, os.cpu_count() or 1)
+THREADS = min(8, max(1, (os.cpu_count() or 1) - 1))
+"""One core is for the encoder: small images are decoded under the interpreter's lock, and a second
+thread on two cores made 10,000 of 32 pixels 15 % slower."""
 
 AHEAD = 3
 """Batches in work or waiting: enough to cover a slow one, and memory stays bounded."""
