@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from coreset_cli.artifacts.embeddings import open_embeddings
+from coreset_cli.artifacts.samples import require_labels
 from coreset_cli.commands.budget import parse_budget
 from coreset_cli.seeds import Rng
 from coreset_cli.training.linear import fit_linear, fit_scaling, predict
@@ -100,7 +101,7 @@ def trial(task: tuple[str, int, tuple[str, ...]]) -> list[Result]:
     rng = Rng(seed)
     train, test = (open_embeddings([f"digits:{part}"]) for part in ("train", "test"))
     n = train.matrix.n
-    given = Rows(train.matrix.read(0, n), train.require_labels().codes, np.zeros(n, bool))
+    given = Rows(train.matrix.read(0, n), require_labels(train).codes, np.zeros(n, bool))
     rows = CONDITIONS[condition](given, rng)
     data = embeddings_of(condition, rows.vectors, rows.labels)
     inputs = inputs_of(data)
@@ -115,7 +116,7 @@ def trial(task: tuple[str, int, tuple[str, ...]]) -> list[Result]:
             key=inputs.key.take(kept),
             recipe=LinearRecipe(),
         )
-        correct = predict(model, test.matrix, scaling) == test.require_labels().codes
+        correct = predict(model, test.matrix, scaling) == require_labels(test).codes
         return Result(condition, method, ratio, correct, float(rows.bad[kept].mean()))
 
     budgets = {ratio: parse_budget(ratio, None).rows(n) for ratio in ratios}

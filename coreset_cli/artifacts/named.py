@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import Request, build_opener
 
 import numpy as np
 
@@ -210,7 +210,7 @@ def _unreachable(url: str) -> str | None:
 
     def ask() -> None:
         try:
-            with urlopen(Request(url, method="HEAD"), timeout=NETWORK_SECONDS):
+            with build_opener().open(Request(url, method="HEAD"), timeout=NETWORK_SECONDS):
                 reasons.clear()
         except (OSError, ValueError) as error:
             reasons[0] = str(getattr(error, "reason", error))

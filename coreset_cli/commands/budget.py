@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from coreset_cli.errors import InfeasibleBudget, InvalidParameter
-from coreset_cli.kernels.apportion import rounded_share
+from coreset_cli.kernels.shares import rounded_share
 
 __all__ = ["Budget", "parse_budget"]
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from coreset_cli.artifacts.labels import Labels
 from coreset_cli.corruption.transitions import transition_of
 from coreset_cli.errors import InvalidParameter, did_you_mean
-from coreset_cli.kernels.apportion import largest_remainders, rounded_share
+from coreset_cli.kernels.apportion import largest_remainders
 from coreset_cli.kernels.groups import members
+from coreset_cli.kernels.shares import rounded_share
 from coreset_cli.seeds import Key, Rng
 
 __all__ = ["KINDS", "LabelOptions", "corrupt_labels"]

@@ -172,7 +172,8 @@ def load_state(path: Path, model: str) -> dict[str, Any]:
 def _ask(server: str) -> str | None:
     request = urllib.request.Request(server, method="HEAD")
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE):
+        # An opener of its own: the shared one keeps the proxies of its first use for ever.
+        with urllib.request.build_opener().open(request, timeout=PATIENCE):
             return None
     except urllib.error.HTTPError:
         return None  # it answers

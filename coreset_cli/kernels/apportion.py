@@ -1,42 +1,21 @@
 """Share a budget over groups, so that quota and order are one rule."""
 
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coreset_cli.kernels.groups import members
+from coreset_cli.kernels.shares import rounded_share
 
 __all__ = [
     "equal_turns",
     "first_turns",
-    "floored_share",
     "largest_remainders",
     "raised_quotas",
-    "rounded_share",
     "webster_turns",
 ]
-
-
-def rounded_share(share: Decimal, n: int) -> int:
-    """⌊share·n + ½⌋, without an error of rounding.
-
-    Args:
-        share: at least 0.
-        n: rows.
-    """
-    return int(_product(share, n).to_integral_value(ROUND_HALF_UP))
-
-
-def floored_share(share: Decimal, n: int) -> int:
-    """⌊share·n⌋, without an error of rounding.
-
-    Args:
-        share: at least 0.
-        n: rows.
-    """
-    return int(_product(share, n))
 
 
 def largest_remainders(share: Decimal, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -136,8 +115,3 @@ def raised_quotas(
         spare = np.where(raised > floors, raised, -1)
         raised[len(spare) - 1 - int(spare[::-1].argmax())] -= 1
     return raised
-
-
-def _product(share: Decimal, n: int) -> Decimal:
-    exact = Context(prec=len(share.as_tuple().digits) + len(str(n)))
-    return exact.multiply(share, Decimal(n))

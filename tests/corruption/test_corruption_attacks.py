@@ -304,14 +304,17 @@ def test_a_network_sees_batches_of_one_size(victim, attacked, kind):
     assert seen == {32}
 
 
-def test_the_word_of_a_row_decides_its_start(victim, attacked):
+def test_the_word_of_a_row_decides_its_start(victim):
+    """After one step the start still shows; after many, two starts may end at the same corner."""
     network, card, values, codes = victim
+    once = Attack(steps=1)
     words = np.arange(100, dtype=np.uint64) + 17
     other = words.copy()
     other[3] += np.uint64(1)
-    found = attack_images(network, card, values, codes, "pgd", Attack(), other)
-    same = (found == attacked("pgd")).all(axis=(1, 2, 3))
-    assert np.flatnonzero(~same).tolist() == [3]
+    found, changed = (
+        attack_images(network, card, values, codes, "pgd", once, each) for each in (words, other)
+    )
+    assert np.flatnonzero((found != changed).any(axis=(1, 2, 3))).tolist() == [3]
 
 
 def test_starts_are_uniform_in_the_ball():

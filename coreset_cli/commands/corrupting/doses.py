@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coreset_cli.errors import InvalidParameter, did_you_mean
-from coreset_cli.kernels.apportion import floored_share, rounded_share
+from coreset_cli.kernels.shares import floored_share, rounded_share
 from coreset_cli.seeds import Key, Rng
 
 __all__ = ["Dose", "counts", "drawn", "parse_doses"]
