@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coreset_cli.artifacts.manifest import MANIFEST_KEY, InputRecord, read_manifest
-from coreset_cli.artifacts.selection import SIDECAR
+from coreset_cli.artifacts.selection import sidecar_of
 from coreset_cli.errors import ArtifactError
 from coreset_cli.io.parquet import read_schema
 
@@ -19,7 +19,7 @@ def parents_of(files: Sequence[str]) -> tuple[InputRecord, ...]:
     if len(files) != 1 or not Path(files[0]).is_file():
         return ()
     path = Path(files[0])
-    beside = path.with_name(path.name + SIDECAR)
+    beside = sidecar_of(path)
     try:
         if beside.is_file():
             text: str | bytes = beside.read_bytes()

@@ -18,7 +18,7 @@ from coreset_cli.artifacts.arrays import ArrayData
 from coreset_cli.artifacts.dataset import Dataset
 from coreset_cli.artifacts.images import TarData, TreeData, class_of
 from coreset_cli.artifacts.manifest import MANIFEST_KEY, Manifest
-from coreset_cli.artifacts.selection import SIDECAR
+from coreset_cli.artifacts.selection import SIDECAR, sidecar_of
 from coreset_cli.artifacts.sources import META_SUFFIX
 from coreset_cli.artifacts.tables import TableData, VectorData
 from coreset_cli.errors import IdMismatch, InvalidParameter, SchemaMismatch
@@ -171,9 +171,9 @@ def _write_npy(path: Path, subset: Subset, progress: Callable[[int, int], None])
                 file.write(np.ascontiguousarray(values).data)
                 done += len(values)
                 beside.append(batch.drop_columns([name]))
-        metadata, sidecar = (path.with_name(path.name + s) for s in (META_SUFFIX, SIDECAR))
+        metadata = path.with_name(path.name + META_SUFFIX)
         write_parquet(metadata, pa.Table.from_batches(beside).replace_schema_metadata(None))
-        write_text(sidecar, subset.describe().to_json() + "\n")
+        write_text(sidecar_of(path), subset.describe().to_json() + "\n")
 
 
 def _write_folder(path: Path, subset: Subset, progress: Callable[[int, int], None]) -> None:
@@ -191,7 +191,7 @@ def _write_folder(path: Path, subset: Subset, progress: Callable[[int, int], Non
             for name, record in zip(names, subset.added.to_pylist(), strict=True)
         ]
         (part / METADATA).write_text(_csv(records), encoding="utf-8")
-        write_text(path.with_name(path.name + SIDECAR), subset.describe().to_json() + "\n")
+        write_text(sidecar_of(path), subset.describe().to_json() + "\n")
 
 
 def _write_tar(path: Path, subset: Subset, progress: Callable[[int, int], None]) -> None:
@@ -222,7 +222,7 @@ def _write_tar(path: Path, subset: Subset, progress: Callable[[int, int], None])
                 entry.size = len(text)
                 archive.addfile(entry, io.BytesIO(text))
                 progress(place + 1, len(ids))
-        write_text(path.with_name(path.name + SIDECAR), subset.describe().to_json() + "\n")
+        write_text(sidecar_of(path), subset.describe().to_json() + "\n")
 
 
 def _float_lists(schema: pa.Schema) -> list[str]:

@@ -58,13 +58,11 @@ class Scanned:
     Args:
         train: record of the training file.
         test: of the test file.
-        vectors: of the vectors selected from, where they are a file of their own.
         warnings: what the user should know.
     """
 
     train: InputRecord
     test: InputRecord
-    vectors: InputRecord | None
     warnings: tuple[str, ...]
 
 
@@ -116,15 +114,14 @@ def scan_data(data: Data, watch: Watch) -> Scanned:
         return found.record
 
     train, test = record(data.train), record(data.test)
-    vectors = None
     if data.vectors is not None and data.vectors is not data.train:
-        vectors = record(data.vectors)
+        record(data.vectors)  # for what it refuses
     if train.files == test.files or train.content_digest == test.content_digest:
         warnings += (
             f"{data.test.path} is the training file: models are judged by rows they trained on, "
             "and the numbers say nothing of new data; give held-out rows with --test",
         )
-    return Scanned(train=train, test=test, vectors=vectors, warnings=warnings)
+    return Scanned(train=train, test=test, warnings=warnings)
 
 
 def bytes_of(data: Data) -> int:
