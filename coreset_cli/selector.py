@@ -103,7 +103,7 @@ class Inputs:
         """The same of some rows."""
         return Inputs(
             key=self.key.take(rows),
-            points=self.points and self.points.subset(rows),
+            points=self.points and self.points.subset(rows).renumbered(),
             classes=self.classes and self.classes.take(rows),
             progress=progress,
         )

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from coreset_cli.artifacts.ids import Ids, make_ids, row_numbers
 from coreset_cli.artifacts.labels import make_labels
 from coreset_cli.io.matrix import Matrix, Shard
+from coreset_cli.kernels.centre import GeometricMedian, geometric_median
+from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.points import Points
 from coreset_cli.selector import Inputs
 
@@ -43,3 +45,8 @@ def vector(*values: float) -> torch.Tensor:
 
 def ignore(done: int, total: int) -> None:
     """Progress that nobody watches."""
+
+
+def median_of(points: Points, **options: object) -> GeometricMedian:
+    """Geometric median of points."""
+    return geometric_median(fixed(points), **options)

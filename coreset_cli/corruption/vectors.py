@@ -20,7 +20,7 @@ from coreset_cli.artifacts.corruption import Mark
 from coreset_cli.corruption.draws import row_normals
 from coreset_cli.errors import InvalidParameter, NotFinite, did_you_mean
 from coreset_cli.io.matrix import Matrix
-from coreset_cli.kernels.centre import mean
+from coreset_cli.kernels.coordinate import mean
 from coreset_cli.kernels.distance import distances_to
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Key, Rng

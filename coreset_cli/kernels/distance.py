@@ -4,19 +4,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from coreset_cli.kernels.fixed import norm
 from coreset_cli.kernels.points import TIE, Points
 
-__all__ = ["distances_to", "separations", "squared_norms"]
-
-
-def squared_norms(points: Points) -> Float[Tensor, " n"]:
-    """‖x‖² of each point."""
-    return points.each(lambda block: (block * block).sum(1))
+__all__ = ["distances_to", "separations"]
 
 
 def distances_to(points: Points, centre: Float[Tensor, " d"]) -> Float[Tensor, " n"]:
     """‖x − centre‖ of each point, from the differences: exact copies are at exactly 0."""
-    return points.each(lambda block: (block - centre).norm(dim=1))
+    return points.each(lambda block: points.loops.norms(block - centre))
 
 
 def separations(points: Points, centre: Float[Tensor, " d"]) -> Float[Tensor, " n"]:
@@ -27,6 +23,6 @@ def separations(points: Points, centre: Float[Tensor, " d"]) -> Float[Tensor, " 
     """
     if points.n == 2:
         first, second = points.rows(torch.arange(2))
-        return ((first - second).norm() / 2).repeat(2)
+        return points.loops.norms((first - second)[None] / 2).repeat(2)
     distance = distances_to(points, centre)
-    return torch.where(distance <= TIE * centre.norm(), 0.0, distance)
+    return torch.where(distance <= TIE * norm(centre), 0.0, distance)

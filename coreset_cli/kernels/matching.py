@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coreset_cli.kernels.distance import squared_norms
-from coreset_cli.kernels.points import TIE, Points
+from coreset_cli.kernels.fixed import Fixed, norm
+from coreset_cli.kernels.loops import POWERS, leader
+from coreset_cli.kernels.points import TIE
 
 __all__ = ["NO_DIRECTION", "Matcher", "Rule", "direction"]
 
@@ -19,9 +20,6 @@ Rule = Literal["dot", "l2"]
 NO_DIRECTION = "the centre of the rows is the zero vector: cosine has no direction to match"
 """What to tell the user where `direction` is zero."""
 
-REFRESH = 1000
-"""Picks after which the running scores are computed anew from θ."""
-
 
 @dataclass
 class Matcher:
@@ -29,6 +27,11 @@ class Matcher:
 
     After t picks θ = θ₀ + t·target − Σ picks. With θ₀ = target, `l2` is the exact greedy minimiser
     of ‖target − mean(picks)‖ at every step, because θ − x = (t+1)·target − Σ picks − x.
+
+    Every row keeps its score, 2⟨θ, y⟩ − ‖y‖² (`l2`) or ⟨θ, y⟩ (`dot`) for y = x − origin, to which
+    a pick p adds ⟨target − origin, y⟩ − ⟨p, y⟩: one pass over the rows, of one inner product.
+    Scores are multiples of 2⁻¹² and stay below 2⁴⁰, for θ stays bounded: exact for rows without
+    lift, and rounded in the order of picks for the others.
 
     Source: Chen, Welling & Smola, "Super-samples from kernel herding", UAI 2010, eq. 8; Acharya et
     al., "Geometric Median Matching", ICML 2025, algorithm 1.
@@ -43,42 +46,30 @@ class Matcher:
     theta: Float[Tensor, " d"]
     rule: Rule
 
-    def pick(self, points: Points, k: int, progress: Callable[[int, int], None]) -> list[int]:
-        """Rows of k distinct points in the order picked; near ties go to the smaller id.
-
-        Two points are equidistant from their mean, so a pool of two is taken in order of id under
-        `l2`: what is near is judged by the numbers that were added up, however far outside they
-        lie.
-        """
-        squares = squared_norms(points)
-        norms = squares.sqrt()
-        pull = _products(points, self.target)
-        running = _products(points, self.theta)
-        reach = float(self.target.norm())
+    def pick(self, points: Fixed, k: int, progress: Callable[[int, int], None]) -> list[int]:
+        """Row numbers of k distinct points in the order picked; ties go to the smaller id."""
+        grid, rows = points.grid, points.rows
+        origin = grid.origin if self.rule == "l2" else torch.zeros_like(grid.origin)
+        target, theta = grid.inside(self.target), (self.theta - origin) * 2.0**grid.step
+        factor = 2 if self.rule == "l2" else 1
+        state, pull = points.scores(theta, factor), points.scores(target, factor)
+        if self.rule == "l2":
+            state -= points.powers**2 * rows.squares
+        row = leader(state, rows.rank)
         picks: list[int] = []
-        for step in range(1, k + 1):
-            summed = max(reach, float(self.theta.norm()))
-            if self.rule == "l2":
-                value, rounding = 2 * running - squares, TIE * norms * (norms + summed)
-            else:
-                value, rounding = running, TIE * norms * summed
-            row = points.best(value, rounding + rounding[int(value.argmax())])
-            picks.append(row)
-            progress(step, k)
-            point = points.rows(torch.tensor([row]))[0]
-            self.theta = self.theta + self.target - point
-            if step == k:
-                break
-            if step % REFRESH:
-                running += pull
-                running -= _products(points, point)
-                running[row] = -torch.inf
-                reach = max(reach, float(norms[row]))
-            else:
-                running = _products(points, self.theta)
-                running[picks] = -torch.inf
-                reach = float(self.target.norm())
-        return picks
+        while True:
+            pick = points.best(row, float(state[row]))
+            picks.append(pick.place)
+            progress(len(picks), k)
+            theta = theta + target - points.row(pick)
+            if pick.rank == int(rows.rank[row]):
+                state[row] = -torch.inf
+            if len(picks) == k:
+                self.theta = theta / 2.0**grid.step + origin
+                return picks
+            values = torch.from_numpy(pick.values).to(points.device)
+            step = factor * float(POWERS[pick.lift])
+            row = points.points.loops.advance(rows, state, pull, values, step)
 
 
 def direction(vector: Float[Tensor, " d"], reach: float) -> Float[Tensor, " d"]:
@@ -88,9 +79,5 @@ def direction(vector: Float[Tensor, " d"], reach: float) -> Float[Tensor, " d"]:
         vector: a centre of points.
         reach: the usual length of the points.
     """
-    norm = float(vector.norm())
-    return vector / norm if norm > TIE * reach else torch.zeros_like(vector)
-
-
-def _products(points: Points, vector: Float[Tensor, " d"]) -> Float[Tensor, " n"]:
-    return points.each(lambda block: block @ vector)
+    size = norm(vector)
+    return vector / size if size > TIE * reach else torch.zeros_like(vector)

@@ -9,8 +9,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coreset_cli.kernels.centre import NOT_CONVERGED, coordinate_median, geometric_median, mean
+from coreset_cli.kernels.centre import NOT_CONVERGED, geometric_median
+from coreset_cli.kernels.coordinate import coordinate_median, mean
 from coreset_cli.kernels.distance import separations
+from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.groups import members
 from coreset_cli.kernels.points import Points
 
@@ -26,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def _geometric_median(points: Points) -> Float[Tensor, " d"]:
-    found = geometric_median(points)
+    found = geometric_median(fixed(points))
     if not found.converged:
         _LOG.warning(NOT_CONVERGED)
     return found.point

@@ -30,7 +30,7 @@ class Easy:
             by the distance to the centre of their class.
     """
 
-    exact: ClassVar[bool] = False
+    exact: ClassVar[bool] = True
     keep: ClassVar[Keep] = "low"
 
     centre: Centre = "mean"

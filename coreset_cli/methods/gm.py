@@ -25,7 +25,8 @@ from torch import Tensor
 
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.kernels.apportion import webster_turns
-from coreset_cli.kernels.centre import NOT_CONVERGED, geometric_median, mean
+from coreset_cli.kernels.centre import NOT_CONVERGED, geometric_median
+from coreset_cli.kernels.fixed import Fixed, fixed, norm
 from coreset_cli.kernels.matching import NO_DIRECTION, Matcher, direction
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Rng
@@ -48,7 +49,7 @@ class Gm:
     """
 
     needs: ClassVar[frozenset[Field]] = needs("embeddings")
-    exact: ClassVar[bool] = False
+    exact: ClassVar[bool] = True
 
     match: Literal["l2", "dot", "cosine"] = "l2"
     theta0: Literal["target", "mean", "random", "zero"] = "target"
@@ -72,11 +73,13 @@ class Gm:
         The facts are the steps the median took, the mean distance to it, and the distance from
         the target to the mean of the picks, as the rule sees rows.
         """
-        median = geometric_median(self._sample(data, rng))
+        points = fixed(data.embeddings)
+        median = geometric_median(points if self.gamma == 1 else fixed(self._sample(data, rng)))
         notes: tuple[str, ...] = () if median.converged else (NOT_CONVERGED,)
-        points, target = data.embeddings, median.point
+        target = median.point
         if self.match == "cosine":
-            points, target = points.unit(), direction(target, median.scale)
+            target = direction(target, median.scale)
+            points = fixed(data.embeddings.unit())
             notes += () if target.any() else (NO_DIRECTION,)
         theta = self._theta0(points, target, rng)
         matcher = Matcher(target, theta, "l2" if self.match == "l2" else "dot")
@@ -87,13 +90,12 @@ class Gm:
             def progress(step: int, total: int, done: int = done) -> None:
                 data.progress(done + step, k)
 
-            pool = points if len(batch) == data.n else points.subset(batch)
-            picks = matcher.pick(pool, quota, progress)
-            rows += batch[picks].tolist()
+            pool = points if len(batch) == data.n else points.take(batch)
+            rows += matcher.pick(pool, quota, progress)
         facts = {
             "median_iterations": median.iterations,
             "median_objective": median.objective,
-            "residual": float((matcher.theta - theta).norm()) / k,
+            "residual": norm(matcher.theta - theta) / k,
         }
         return Picks(rows=np.asarray(rows, np.int64), notes=notes, facts=facts)
 
@@ -102,19 +104,18 @@ class Gm:
         return k / self.batches + 20 * self.gamma + 4
 
     def _sample(self, data: Inputs, rng: Rng) -> Points:
-        if self.gamma == 1:
-            return data.embeddings
         m = max(1, int(np.ceil(self.gamma * data.n - 1e-9)))
         return data.embeddings.subset(np.sort(rng.shuffled("gm gamma", data.key)[:m]))
 
-    def _theta0(self, points: Points, target: Float[Tensor, " d"], rng: Rng) -> Float[Tensor, " d"]:
+    def _theta0(self, points: Fixed, target: Float[Tensor, " d"], rng: Rng) -> Float[Tensor, " d"]:
         if self.theta0 == "target":
             return target
         if self.theta0 == "mean":
-            return mean(points)
+            return points.grid.outside(points.mean())
         if self.theta0 == "zero":
             return torch.zeros_like(target)
-        return points.rows(torch.from_numpy(rng.shuffled("gm theta0", points.key)[:1]))[0]
+        first = int(rng.shuffled("gm theta0", points.points.key)[0])
+        return points.grid.outside(points.row(points.best(first, 0.0)))
 
     def _batches(self, data: Inputs, k: int, rng: Rng) -> list[tuple[NDArray[np.int64], int]]:
         """Rows and picks of each batch: the first n mod B batches are one row larger."""

@@ -30,7 +30,7 @@ class Hard:
             by the distance to the centre of their class.
     """
 
-    exact: ClassVar[bool] = False
+    exact: ClassVar[bool] = True
     keep: ClassVar[Keep] = "high"
 
     centre: Centre = "mean"

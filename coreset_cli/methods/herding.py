@@ -15,8 +15,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from coreset_cli.kernels.centre import mean
-from coreset_cli.kernels.distance import squared_norms
+from coreset_cli.kernels.fixed import fixed, norm
 from coreset_cli.kernels.matching import NO_DIRECTION, Matcher, direction
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Field, Inputs, Picks, needs
@@ -34,22 +33,24 @@ class Herding:
     """
 
     needs: ClassVar[frozenset[Field]] = needs("embeddings")
-    exact: ClassVar[bool] = False
+    exact: ClassVar[bool] = True
     prefix: ClassVar[bool] = True
 
     match: Literal["l2", "dot", "cosine"] = "l2"
 
     def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
         """The k rows in the order picked; the fact is how far their mean is from the target."""
-        points, target = data.embeddings, mean(data.embeddings)
+        points = fixed(data.embeddings)
+        target = points.grid.outside(points.mean())
         notes: tuple[str, ...] = ()
         if self.match == "cosine":
-            usual = float(squared_norms(points).sqrt().mean())
-            points, target = points.unit(), direction(target, usual)
+            usual = points.total_norm() / points.n / 2.0**points.grid.step
+            target = direction(target, usual)
+            points = fixed(data.embeddings.unit())
             notes = () if target.any() else (NO_DIRECTION,)
         matcher = Matcher(target, target, "l2" if self.match == "l2" else "dot")
         picks = matcher.pick(points, k, data.progress)
-        residual = float((matcher.theta - target).norm()) / k
+        residual = norm(matcher.theta - target) / k
         return Picks(rows=np.asarray(picks, np.int64), notes=notes, facts={"residual": residual})
 
     def passes(self, n: int, k: int) -> float:

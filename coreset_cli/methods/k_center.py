@@ -12,9 +12,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from coreset_cli.kernels.centre import mean
-from coreset_cli.kernels.distance import separations
+from coreset_cli.kernels.centre import nearest_to
 from coreset_cli.kernels.farthest import farthest_first
+from coreset_cli.kernels.fixed import fixed
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Field, Inputs, Picks, needs
 
@@ -31,7 +31,7 @@ class KCenter:
     """
 
     needs: ClassVar[frozenset[Field]] = needs("embeddings")
-    exact: ClassVar[bool] = False
+    exact: ClassVar[bool] = True
     prefix: ClassVar[bool] = True
 
     metric: Literal["euclidean", "cosine"] = "euclidean"
@@ -39,13 +39,14 @@ class KCenter:
 
     def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
         """The k rows in the order picked; the score is the radius they were picked at."""
-        points = data.embeddings.unit() if self.metric == "cosine" else data.embeddings
+        vectors = data.embeddings
+        points = fixed(vectors.unit() if self.metric == "cosine" else vectors)
         if self.first == "random":
-            start = int(rng.shuffled("k-center", data.key)[0])
+            first = points.best(int(rng.shuffled("k-center", data.key)[0]), 0.0)
         else:
-            start = int(points.ascending(separations(points, mean(points)))[0])
-        rows, radii = farthest_first(points, k, start, data.progress)
-        return Picks(rows=np.asarray(rows, np.int64), scores=radii.numpy())
+            first = nearest_to(points, points.mean())
+        rows, radii = farthest_first(points, k, first, data.progress)
+        return Picks(rows=np.asarray(rows, np.int64), scores=radii)
 
     def passes(self, n: int, k: int) -> float:
         """One a pick, and a few to begin."""

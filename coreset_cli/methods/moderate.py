@@ -33,7 +33,7 @@ class Moderate:
             by the distance to the centre of their class.
     """
 
-    exact: ClassVar[bool] = False
+    exact: ClassVar[bool] = True
     prefix: ClassVar[bool] = True
 
     rule: Literal["window", "median"] = "window"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coreset_cli.io.matrix import Matrix
-from coreset_cli.kernels.centre import mean
+from coreset_cli.kernels.coordinate import mean
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Key
 from coreset_cli.training.folds import stratified_folds

@@ -3,14 +3,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from clouds import points_of, vector
+from clouds import median_of, points_of, vector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.stats import special_ortho_group
 
 from coreset_cli.kernels import centre, points
-from coreset_cli.kernels.centre import coordinate_median, geometric_median, mean
+from coreset_cli.kernels.coordinate import coordinate_median, mean
+from coreset_cli.kernels.fixed import fixed
 
 SQUARE = [[0, 0], [4, 0], [6, 6], [0, 4]]
 STRETCHED = [[0, 0], [4, 0], [100, 100], [0, 4]]
@@ -31,7 +32,7 @@ def objective(rows, z):
 def test_intersection_of_the_diagonals(rows, start):
     data = points_of(rows)
     starts = {"default": None, "mean": mean(data), "row 0": vector(*rows[0])}
-    found = geometric_median(data, start=starts[start])
+    found = median_of(data, start=starts[start])
     assert found.converged
     assert np.linalg.norm(found.point.numpy() - [2, 2]) <= 1e-5 * found.scale
 
@@ -43,7 +44,7 @@ def test_mean_is_dragged_where_the_median_stands():
 
 @pytest.mark.parametrize("start", [(0.0, 0.0), (0.3, 0.2)])
 def test_half_of_the_mass_is_the_median_exactly(start):
-    found = geometric_median(points_of(HEAVY), start=vector(*start))
+    found = median_of(points_of(HEAVY), start=vector(*start))
     assert found.point.tolist() == [0, 0]
     assert found.converged
     assert found.iterations == 1 or any(start)  # the start is seen to be the median
@@ -52,12 +53,12 @@ def test_half_of_the_mass_is_the_median_exactly(start):
 def test_a_step_away_from_a_row_is_held_back_by_the_rows_there():
     """Worked by hand: R = (2.6, 0), Σ 1/d = .65, so T − z = (4, 0), of which 1 − 2/2.6 is gone."""
     data = points_of([[0, 0], [0, 0], [4, 0], [4, 3], [4, -3]])
-    found = geometric_median(data, start=vector(0, 0), max_iterations=1)
+    found = median_of(data, start=vector(0, 0), max_iterations=1)
     assert found.point.tolist() == pytest.approx([4 * (1 - 2 / 2.6), 0])
 
 
 def test_sublinear_case_ends_on_the_row():
-    found = geometric_median(points_of(SUBLINEAR), start=vector(0.3, 0.2))
+    found = median_of(points_of(SUBLINEAR), start=vector(0.3, 0.2))
     assert found.point.tolist() == [0, 0]
     assert (
         found.iterations > 100
@@ -66,21 +67,21 @@ def test_sublinear_case_ends_on_the_row():
 
 @pytest.mark.parametrize("rows", [[5, 1, 9], [5, 1, 9, 2], [1, 1, 1, 8], [0, 1, 2, 3, 1000]])
 def test_one_dimension_is_an_ordinary_median(rows):
-    found = geometric_median(points_of([[r] for r in rows])).point.item()
+    found = median_of(points_of([[r] for r in rows])).point.item()
     low, high = np.sort(rows)[[(len(rows) - 1) // 2, len(rows) // 2]]
     assert low - 1e-6 <= found <= high + 1e-6
 
 
 def test_collinear_points_end_between_the_middle_two():
     rows = [[0, 0], [1, 2], [2, 4], [3, 6]]
-    found = geometric_median(points_of(rows))
+    found = median_of(points_of(rows))
     assert found.objective == pytest.approx(objective(rows, [1.5, 3]), rel=1e-12)
 
 
 def test_one_row_and_equal_rows_are_their_own_median():
     value = np.float32(0.1)
     for n in (1, 2, 7):
-        found = geometric_median(points_of(np.full((n, 3), value)))
+        found = median_of(points_of(np.full((n, 3), value)))
         assert found.point.tolist() == [float(value)] * 3
         assert (found.objective, found.converged) == (0, True)
 
@@ -89,7 +90,7 @@ def test_one_row_and_equal_rows_are_their_own_median():
 @settings(max_examples=40)
 def test_of_a_pair_the_row_with_the_smaller_id(seed, scale):
     rows = cloud(2, 3, seed) * np.array([[1], [scale]], np.float32)
-    found = geometric_median(points_of(rows, ids=[7, 3])).point
+    found = median_of(points_of(rows, ids=[7, 3])).point
     assert found.tolist() == rows[1].astype(float).tolist()
 
 
@@ -97,7 +98,7 @@ def test_of_a_pair_the_row_with_the_smaller_id(seed, scale):
 @settings(max_examples=25, deadline=None)
 def test_equals_a_general_minimiser(n, d, seed):
     rows = cloud(n, d, seed).astype(float)
-    found = geometric_median(points_of(rows.astype(np.float32)))
+    found = median_of(points_of(rows.astype(np.float32)))
     best = minimize(lambda z: objective(rows, z), rows.mean(0), method="BFGS", tol=1e-10)
     assert found.objective <= best.fun + 1e-9
     assert objective(rows, found.point.numpy()) == pytest.approx(found.objective, rel=1e-12)
@@ -107,7 +108,7 @@ def test_equals_a_general_minimiser(n, d, seed):
 @settings(max_examples=40, deadline=None)
 def test_no_row_is_better(n, d, seed):
     rows = np.round(cloud(n, d, seed) * 2)  # a coarse grid: repeated rows, rows at the optimum
-    found = geometric_median(points_of(rows))
+    found = median_of(points_of(rows))
     assert found.objective <= min(objective(rows, row) for row in rows) * (1 + 1e-9)
 
 
@@ -116,7 +117,7 @@ def test_objective_never_rises(rows):
     data, start = points_of(rows), torch.from_numpy(rows[0].astype(float))
     values = [objective(rows, start.numpy())]
     for steps in range(1, 25):
-        found = geometric_median(data, start=start, max_iterations=steps)
+        found = median_of(data, start=start, max_iterations=steps)
         values.append(found.objective)
         if found.converged:
             break
@@ -125,7 +126,7 @@ def test_objective_never_rises(rows):
 
 
 def test_running_out_of_steps_is_told():
-    found = geometric_median(points_of(cloud(50, 3, 0) ** 3), max_iterations=2)
+    found = median_of(points_of(cloud(50, 3, 0) ** 3), max_iterations=2)
     assert (found.iterations, found.converged) == (2, False)
 
 
@@ -134,7 +135,7 @@ def test_moves_with_rotation_shift_and_scale():
     rotation = special_ortho_group.rvs(6, random_state=1)
     moved = 2.5 * rows @ rotation + 3
     exact = [
-        geometric_median(points_of(r.astype(np.float32)), tolerance=1e-9) for r in (rows, moved)
+        median_of(points_of(r.astype(np.float32)), tolerance=1e-9) for r in (rows, moved)
     ]
     expected = 2.5 * exact[0].point.numpy() @ rotation + 3
     assert np.linalg.norm(exact[1].point.numpy() - expected) <= 1e-5 * exact[1].scale
@@ -158,7 +159,7 @@ def test_stays_within_the_bound_of_its_breakdown(attack, share):
     data = points_of(rows.astype(np.float32))
     spread = np.linalg.norm(clean - clean.mean(0), axis=1).mean()
     bound = 2 * (1 - share) / (1 - 2 * share) * spread
-    error = np.linalg.norm(geometric_median(data).point.numpy() - clean.mean(0))
+    error = np.linalg.norm(median_of(data).point.numpy() - clean.mean(0))
     dragged = np.linalg.norm(mean(data).numpy() - clean.mean(0))
     assert error <= bound
     if attack == "cluster":
@@ -183,7 +184,7 @@ def test_start_is_of_a_sample_chosen_by_id_hash(monkeypatch):
     rows, ids = cloud(500, 3, 0), np.arange(1000, 1500)
     order = np.random.default_rng(1).permutation(500)
     first, second = points_of(rows, ids), points_of(rows[order], ids[order])
-    one = geometric_median(first, max_iterations=1)
-    other = geometric_median(second, max_iterations=1)
+    one = median_of(first, max_iterations=1)
+    other = median_of(second, max_iterations=1)
     assert one.scale == other.scale
     assert one.point.tolist() == pytest.approx(other.point.tolist(), rel=1e-12)

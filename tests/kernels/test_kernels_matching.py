@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 import torch
-from clouds import ignore, points_of, vector
+from clouds import ignore, median_of, points_of, vector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import special_ortho_group
 
 from coreset_cli.kernels import matching
-from coreset_cli.kernels.centre import geometric_median, mean
+from coreset_cli.kernels.coordinate import mean
+from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.matching import Matcher, direction
 
 LIST_A = [[2, 1], [1, 2], [0, 1], [1, 0], [3, 3], [-1, -1]]
@@ -19,7 +20,7 @@ def cloud(n, d, seed):
 
 
 def match(data, target, k, rule, theta=None):
-    return Matcher(target, target if theta is None else theta, rule).pick(data, k, ignore)
+    return Matcher(target, target if theta is None else theta, rule).pick(fixed(data), k, ignore)
 
 
 def plain(rows, target, theta, k, rule):
@@ -61,7 +62,7 @@ def test_one_row_far_outside_is_the_last_of_l2():
     rows = cloud(300, 4, 0)
     rows[17] = 1e6
     data = points_of(rows)
-    assert match(data, geometric_median(data).point, 300, "l2")[-1] == 17
+    assert match(data, median_of(data).point, 300, "l2")[-1] == 17
 
 
 @pytest.mark.parametrize("rule", ["l2", "dot"])
@@ -82,7 +83,7 @@ def test_theta_is_what_the_picks_leave_of_it(rule):
     data, picks = points_of(rows), []
     for t in range(1, 41):
         left = np.setdiff1d(np.arange(40), picks)
-        picks += left[matcher.pick(data.subset(left), 1, ignore)].tolist()
+        picks += left[matcher.pick(fixed(data.subset(left)), 1, ignore)].tolist()
         expected = theta.numpy() + t * target.numpy() - rows[picks].astype(float).sum(0)
         assert np.allclose(matcher.theta.numpy(), expected, atol=1e-12)
     assert sorted(picks) == list(range(40))
@@ -94,7 +95,7 @@ def test_theta_is_what_the_picks_leave_of_it(rule):
 def test_every_l2_step_is_the_best_single_addition(n, d, seed):
     rows = cloud(n, d, seed)
     data = points_of(rows)
-    target = geometric_median(data).point
+    target = median_of(data).point
     picks = match(data, target, n, "l2")
     assert sorted(picks) == list(range(n))
     exact = rows.astype(float)

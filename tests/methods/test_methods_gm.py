@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from clouds import ignore, inputs_of, points_of
+from clouds import ignore, inputs_of, median_of, points_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.kernels.apportion import webster_turns
-from coreset_cli.kernels.centre import geometric_median, mean
+from coreset_cli.kernels.coordinate import mean
+from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.matching import Matcher
 from coreset_cli.methods import gm
 from coreset_cli.methods.gm import Gm
@@ -28,15 +29,15 @@ RULES = ["cosine", "dot", "l2"]
 
 
 @pytest.mark.parametrize("match", ["dot", "l2"])
-def test_is_matching_from_the_geometric_median(match):
+def test_is_matching_from_the_median_of(match):
     data = points_of(ROWS)
-    target = geometric_median(data).point
-    expected = Matcher(target, target, match).pick(data, 40, ignore)
+    target = median_of(data).point
+    expected = Matcher(target, target, match).pick(fixed(data), 40, ignore)
     assert pick(Gm(match=match), ROWS, 40) == expected
 
 
 def test_cosine_is_dot_on_rows_and_target_at_length_one():
-    target = geometric_median(points_of(ROWS)).point.numpy()
+    target = median_of(points_of(ROWS)).point.numpy()
     unit = ROWS.astype(float) / np.linalg.norm(ROWS.astype(float), axis=1, keepdims=True)
     target = target / np.linalg.norm(target)
     theta, picks = target, []
@@ -87,7 +88,7 @@ def test_batches(n, batches, data):
     points, rng = points_of(rows), Rng(0)
     parts = np.array_split(rng.shuffled("gm batches", points.key), min(batches, n))
     quotas = np.bincount(webster_turns(np.array([len(p) for p in parts]), k), minlength=len(parts))
-    theta = target = geometric_median(points).point.numpy()
+    theta = target = median_of(points).point.numpy()
     expected = []
     for part, quota in zip(parts, quotas, strict=True):
         left = sorted(part.tolist())
@@ -109,7 +110,7 @@ def test_ties_inside_a_batch_go_by_id():
 
 def test_batches_cost_little():
     rows = np.random.default_rng(0).normal(size=(3000, 32)).astype(np.float32)
-    target = geometric_median(points_of(rows)).point.numpy()
+    target = median_of(points_of(rows)).point.numpy()
 
     def error(batches):
         return np.linalg.norm(
@@ -162,7 +163,7 @@ def test_impossible_parameters_are_refused(wrong):
 def test_on_a_centre_that_is_the_mean_gm_is_herding(match):
     rows = np.float32([[2, 1], [1, 2], [0, 1], [1, 0], [3, 3], [-1, -1]])
     assert mean(points_of(rows)).tolist() == [1, 1]
-    assert geometric_median(points_of(rows)).point.tolist() == pytest.approx([1, 1], abs=1e-9)
+    assert median_of(points_of(rows)).point.tolist() == pytest.approx([1, 1], abs=1e-9)
     picks = choose(Herding(match=match), inputs_of(rows), 6, Rng(0)).rows.tolist()
     if match == "cosine":
         assert picks == pick(Gm(match="cosine"), rows, 6)
@@ -185,7 +186,7 @@ def test_progress_counts_the_picks_of_all_batches():
 def test_facts_say_how_far_the_mean_of_the_picks_is_from_the_median(batches, theta0):
     method = Gm(match="l2", batches=batches, theta0=theta0)
     picks = choose(method, inputs_of(ROWS), 30, Rng(0))
-    median = geometric_median(points_of(ROWS))
+    median = median_of(points_of(ROWS))
     away = ROWS[picks.rows].astype(float).mean(0) - median.point.numpy()
     assert picks.facts["residual"] == pytest.approx(np.linalg.norm(away), rel=1e-9)
     spread = np.linalg.norm(ROWS - median.point.numpy(), axis=1).mean()

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from clouds import inputs_of, points_of
+from clouds import inputs_of, median_of, points_of
 
 from coreset_cli.commands.register import make_method
 from coreset_cli.compose.keep import ByScore
-from coreset_cli.kernels.centre import geometric_median, mean
+from coreset_cli.kernels.coordinate import mean
+from coreset_cli.kernels.fixed import fixed
 from coreset_cli.methods.gm import Gm
 from coreset_cli.methods.herding import Herding
 from coreset_cli.methods.random import Random
@@ -33,7 +34,7 @@ def test_error_falls_with_the_picks(method, expected):
     found = []
     for seed in range(5):
         rows = np.random.default_rng(seed).normal(size=(3000, 16)).astype(np.float32)
-        centre = geometric_median(points_of(rows)).point if isinstance(method, Gm) else None
+        centre = median_of(points_of(rows)).point if isinstance(method, Gm) else None
         target = rows.astype(float).mean(0) if centre is None else centre.numpy()
         found.append(errors(method, rows, target, seed))
     assert slope(np.exp(np.log(found).mean(0))) == pytest.approx(expected, abs=0.12)
@@ -49,7 +50,7 @@ def test_the_median_stays_where_the_mean_goes():
         rows = clean.copy()
         rows[: int(1000 * share)] = 1e6 * spread
         data = points_of(rows.astype(np.float32))
-        medians.append(np.linalg.norm(geometric_median(data).point.numpy()))
+        medians.append(np.linalg.norm(median_of(data).point.numpy()))
         means.append(np.linalg.norm(mean(data).numpy()))
     bounds = [2 * (1 - share) / (1 - 2 * share) * spread for share in shares]
     assert all(error <= bound for error, bound in zip(medians, bounds, strict=True))

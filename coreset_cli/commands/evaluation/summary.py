@@ -14,6 +14,7 @@ from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.draws import Draw, Group
 from coreset_cli.commands.evaluation.truth import Known
 from coreset_cli.kernels.centre import geometric_median
+from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.points import Points
 from coreset_cli.training.bootstrap import interval_of, resample
 from coreset_cli.training.fidelity import integrated_fidelity
@@ -45,7 +46,7 @@ def find_centres(points: Points | None, known: Known) -> tuple[Centres | None, t
     if points is None:
         return None, ()
     clean = np.flatnonzero(known.clean)
-    median = geometric_median(points)
+    median = geometric_median(fixed(points))
     told = () if median.converged else ("the geometric median did not converge",)
     rows = clean if len(clean) else np.arange(points.n)
     return Centres(_mean(points, Draw(rows=rows, digest="")), median.point), told
