@@ -11,7 +11,7 @@ from torch import Tensor
 
 from coreset_cli.kernels.comm import Candidate
 from coreset_cli.kernels.fixed import Fixed
-from coreset_cli.kernels.loops import POWERS, Rounded
+from coreset_cli.kernels.loops import POWERS, Rounded, value
 
 __all__ = ["farthest_first"]
 
@@ -62,7 +62,7 @@ def farthest_first(
         nearest[points.rows.rank == pick.rank] = -torch.inf
         spacing = _spacing(points, picked.take(slice(done + 1)), point)
         row = points.points.loops.cover(points.rows, nearest, owner, point, spacing)
-        pick = points.best(row, float(nearest[row]))
+        pick = points.best(row, value(nearest, row))
 
 
 def _spacing(points: Fixed, picked: Rounded, point: Rounded) -> Float64[Tensor, " t"]:

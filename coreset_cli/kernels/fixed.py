@@ -51,6 +51,9 @@ SUM_VALUES = 1 << 19
 USUAL_BITS = 14
 """The usual distance to the origin is below 2¹⁴ and at least 2¹³."""
 
+NARROW = 1 / 8
+"""Usual distance of unit rows to the origin, relative to its length, where they form a cone."""
+
 FINEST = 2.0**-36
 """Usual distance to the origin, relative to its own length: below it lies only rounding."""
 
@@ -96,16 +99,23 @@ class Fixed:
         n: rows of all places.
         rows: those that are here.
         grid: where the whole numbers lie.
+        zeros: rows, here, that are seen at length 1 but are zero.
     """
 
     points: Points
     n: int
     rows: Rounded
     grid: Grid
+    zeros: Int64[Tensor, " z"]
 
     def __len__(self) -> int:
         """How many rows are here."""
         return len(self.rows)
+
+    @property
+    def in_a_cone(self) -> bool:
+        """Whether rows at length 1 point the same way, nearly."""
+        return self.points.scaled and self.grid.usual < NARROW * norm(self.grid.origin)
 
     @property
     def comm(self) -> Comm:
@@ -283,12 +293,16 @@ def _on_grid(points: Points, grid: Grid) -> Fixed:
         torch.empty(points.n, dtype=torch.int32, device=points.device),
         points.rank,
     )
+    zeros: list[Int64[Tensor, " b"]] = []
     for start, block in points.stored():
         which = slice(start, start + len(block))
         divisors = points.lengths(block)
+        if points.scaled:
+            zeros.append(start + (~block.any(1)).nonzero().squeeze(1))
         part = Rounded(values[which], rows.lifts[which], rows.squares[which], rows.rank[which])
         points.loops.round_rows(block, divisors, grid.origin, grid.step, part)
-    return Fixed(points, points.total_n, rows, grid)
+    none = torch.empty(0, dtype=torch.int64, device=points.device)
+    return Fixed(points, points.total_n, rows, grid, torch.cat([none, *zeros]))
 
 
 def _room(points: Points) -> Int16[Tensor, "n d"]:

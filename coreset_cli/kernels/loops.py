@@ -4,6 +4,7 @@ There are two of each: `compiled` for the processor, and `portable` in tensor op
 device and for small inputs. Both give the same bits, so which one ran never shows.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -27,6 +28,7 @@ __all__ = [
     "leader",
     "norm_bits",
     "two_to",
+    "value",
 ]
 
 LARGEST = 32767
@@ -181,6 +183,11 @@ def leader(score: Float[Tensor, " n"], rank: Int64[Tensor, " n"]) -> int:
         return -1
     ties = (score == score.max()).nonzero().squeeze(1)
     return int(ties[rank[ties].argmin()])
+
+
+def value(score: Float[Tensor, " n"], row: int) -> float:
+    """Score of a row; -∞ where there are no rows."""
+    return float(score[row]) if row >= 0 else -math.inf
 
 
 def norm_bits(d: int) -> int:

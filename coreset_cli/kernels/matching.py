@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coreset_cli.kernels.fixed import Fixed, norm
-from coreset_cli.kernels.loops import POWERS, leader
+from coreset_cli.kernels.loops import POWERS, leader, value
 from coreset_cli.kernels.points import TIE
 
 __all__ = ["NO_DIRECTION", "Matcher", "Rule", "direction"]
@@ -33,6 +33,10 @@ class Matcher:
     Scores are multiples of 2⁻¹² and stay below 2⁴⁰, for θ stays bounded: exact for rows without
     lift, and rounded in the order of picks for the others.
 
+    Where rows at length 1 lie in a narrow cone, `dot` is computed as `l2`, which orders them alike:
+    ⟨θ, x⟩ = ½ (‖θ‖² + ‖x‖² − ‖θ − x‖²), and a zero row is set back by the ‖x‖² it lacks. The inner
+    product alone would have the rounding of x times the length of θ.
+
     Source: Chen, Welling & Smola, "Super-samples from kernel herding", UAI 2010, eq. 8; Acharya et
     al., "Geometric Median Matching", ICML 2025, algorithm 1.
 
@@ -49,20 +53,23 @@ class Matcher:
     def pick(self, points: Fixed, k: int, progress: Callable[[int, int], None]) -> list[int]:
         """Row numbers of k distinct points in the order picked; ties go to the smaller id."""
         grid, rows = points.grid, points.rows
-        origin = grid.origin if self.rule == "l2" else torch.zeros_like(grid.origin)
+        near = self.rule == "l2" or points.in_a_cone
+        origin = grid.origin if near else torch.zeros_like(grid.origin)
         target, theta = grid.inside(self.target), (self.theta - origin) * 2.0**grid.step
-        factor = 2 if self.rule == "l2" else 1
+        factor = 2 if near else 1
         state, pull = points.scores(theta, factor), points.scores(target, factor)
-        if self.rule == "l2":
+        if near:
             state -= points.powers**2 * rows.squares
+        if near and self.rule == "dot":
+            state[points.zeros] -= 4.0**grid.step
         row = leader(state, rows.rank)
         picks: list[int] = []
         while True:
-            pick = points.best(row, float(state[row]))
+            pick = points.best(row, value(state, row))
             picks.append(pick.place)
             progress(len(picks), k)
             theta = theta + target - points.row(pick)
-            if pick.rank == int(rows.rank[row]):
+            if row >= 0 and pick.rank == int(rows.rank[row]):
                 state[row] = -torch.inf
             if len(picks) == k:
                 self.theta = theta / 2.0**grid.step + origin
