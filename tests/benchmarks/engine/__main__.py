@@ -11,8 +11,8 @@ import contextlib
 import datetime
 import platform
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,6 +24,7 @@ import plain
 import pool
 import promise
 import published
+from clock import timed
 from report import Copy, say
 from setup import Setup, use_threads
 
@@ -52,15 +53,15 @@ def main() -> None:
     options = _options()
     use_threads(options.threads)
     setup = Setup(device=find_device(options.device), quick=options.quick)
-    names = options.sections or list(SECTIONS)
+    chosen = {name: (SECTIONS | ALONE)[name] for name in options.sections or SECTIONS}
     with contextlib.ExitStack() as stack:
         if options.write:
-            stack.enter_context(contextlib.redirect_stdout(Copy(sys.stdout, RESULTS)))
+            file = stack.enter_context(RESULTS.open("w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stdout(Copy(sys.stdout, file)))
         _head(setup)
-        started = time.perf_counter()
-        for name in names:
-            (SECTIONS | ALONE)[name](setup)
-        say(f"Took {time.perf_counter() - started:.0f} s.")
+        took = {name: timed(partial(section, setup))[0] for name, section in chosen.items()}
+        parts = ", ".join(f"{name} {part:.0f} s" for name, part in took.items())
+        say(f"Measuring took {sum(took.values()):.0f} s: {parts}.")
 
 
 def _options() -> argparse.Namespace:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["Pace", "best", "measured", "pace"]
+__all__ = ["Pace", "best", "measured", "pace", "timed"]
 
 T = TypeVar("T")
 
@@ -58,18 +58,21 @@ def pace(work: Callable[[int], object], *, most: int, budget: float, repeats: in
         work: select so many rows, from nothing.
         most: picks of the long run at most.
         budget: seconds that the picks of the long run should take at least.
-        repeats: runs of either length, in turns.
+        repeats: further runs of either length.
     """
     work(FEW)  # compiles, and brings the rows into memory
 
     def once(picks: int) -> float:
         return timed(lambda: work(picks))[0]
 
-    short, picks = once(FEW), min(4 * FEW, most)
-    while (long := once(picks)) < short + budget and picks < most:
+    short, picks = min(once(FEW), once(FEW)), min(4 * FEW, most)
+    while True:
+        short, long = min(short, once(FEW)), once(picks)
+        if long - short >= budget or picks == most:
+            short = min(short, *(once(FEW) for _ in range(repeats)))
+            long = min(long, *(once(picks) for _ in range(repeats)))
+        if long - short >= budget / 2 or picks == most:
+            break
         picks = min(4 * picks, most)
-    for _ in range(repeats - 1):
-        short = min(short, once(FEW))
-        long = min(long, once(picks))
     pick = (long - short) / (picks - FEW)
     return Pace(short - FEW * pick, pick, picks)

@@ -77,7 +77,6 @@ def measure(setup: Setup) -> None:
     )
     array, codes = clouds(n, d), class_codes(n, CLASSES)
     tensor = torch.from_numpy(array)
-    one = np.zeros(n, np.int64)
 
     def ours(match: str, balance: str | None) -> Callable[[], NDArray[np.int64]]:
         selector = selector_of("gm", {"match": match}, balance)

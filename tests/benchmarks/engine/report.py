@@ -1,7 +1,6 @@
 """Markdown on stdout, line by line: what was measured stays if the rest is interrupted."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TextIO
 
 __all__ = ["Copy", "heading", "ratio", "row", "say", "seconds", "table"]
@@ -12,12 +11,12 @@ class Copy:
 
     Args:
         screen: where the output goes anyway.
-        path: a file that ends up with exactly the same.
+        file: ends up with exactly the same.
     """
 
-    def __init__(self, screen: TextIO, path: Path) -> None:
+    def __init__(self, screen: TextIO, file: TextIO) -> None:
         self._screen = screen
-        self._file = path.open("w", encoding="utf-8")
+        self._file = file
 
     def write(self, text: str) -> int:
         """Both."""

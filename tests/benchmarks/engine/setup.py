@@ -27,8 +27,8 @@ class Setup:
 
     @property
     def repeats(self) -> int:
-        """Runs of which the best counts."""
-        return 2 if self.quick else 3
+        """Further runs, the best of which counts."""
+        return 1 if self.quick else 2
 
     @property
     def budget(self) -> float:
