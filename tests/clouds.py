@@ -50,3 +50,48 @@ def ignore(done: int, total: int) -> None:
 def median_of(points: Points, **options: object) -> GeometricMedian:
     """Geometric median of points."""
     return geometric_median(fixed(points), **options)
+
+
+def drawn(kind: str, n: int, d: int, seed: int = 0) -> NDArray[np.float32]:
+    """Rows of a kind that kernels must stand: see `KINDS`."""
+    rng = np.random.default_rng(seed)
+    with np.errstate(over="ignore"):
+        return KINDS[kind](rng, n, d).astype(np.float32)
+
+
+def _outside(rng: np.random.Generator, n: int, d: int, size: float) -> NDArray[np.float64]:
+    """A third of the rows, at most, far out."""
+    rows = rng.normal(size=(n, d))
+    return np.where(rng.random((n, 1)) < 0.3, size * rows, rows)
+
+
+def _one_hot(rng: np.random.Generator, n: int, d: int) -> NDArray[np.float64]:
+    rows = np.zeros((n, d))
+    rows[np.arange(n), rng.integers(0, d, n)] = rng.choice([-1.0, 1.0], n)
+    return rows
+
+
+KINDS = {
+    "isotropic": lambda rng, n, d: rng.normal(size=(n, d)),
+    "power law": lambda rng, n, d: rng.normal(size=(n, d)) / np.sqrt(1 + np.arange(d)),
+    "blobs": lambda rng, n, d: (
+        5 * rng.normal(size=(9, d))[rng.integers(0, 9, n)] + rng.normal(size=(n, d))
+    ),
+    "heavy tails": lambda rng, n, d: rng.standard_t(1.5, size=(n, d)),
+    "gross outliers": lambda rng, n, d: _outside(rng, n, d, 1e3) + (1e3 if n else 0),
+    "bytes": lambda rng, n, d: rng.integers(0, 256, (n, d)) / 255,
+    "binary": lambda rng, n, d: rng.integers(0, 2, (n, d)) / 10,
+    "few values": lambda rng, n, d: rng.integers(-1, 2, (n, 1)) * np.ones(d),
+    "equal": lambda rng, n, d: np.full((n, d), 0.1),
+    "half equal": lambda rng, n, d: np.where(
+        np.arange(n)[:, None] < 0.51 * n, 0.1, rng.normal(size=(n, d))
+    ),
+    "one-hot": _one_hot,
+    "offset": lambda rng, n, d: 1e6 + rng.normal(size=(n, d)),
+    "tiny": lambda rng, n, d: 1e-30 * rng.normal(size=(n, d)),
+    "huge": lambda rng, n, d: 1e30 * rng.normal(size=(n, d)),
+    "far": lambda rng, n, d: _outside(rng, n, d, 1e6),
+    "farther": lambda rng, n, d: _outside(rng, n, d, 1e30),
+    "extremes": lambda rng, n, d: rng.choice([1e-45, 1.0, 3.4e38, -3.4e38], (n, d)),
+}
+"""Makers of rows, by what they try: arguments are a generator, n and d."""

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ import pytest
 from jaxtyping import install_import_hook
 from numpy.typing import NDArray
 
-CHECKED = ["coreset_cli.kernels", "coreset_cli.training", "coreset_cli.methods"]
+KERNELS = sorted(Path(find_spec("coreset_cli.kernels").origin).parent.glob("[!_]*"))
+CHECKED = ["coreset_cli.training", "coreset_cli.methods"] + [
+    f"coreset_cli.kernels.{path.stem}" for path in KERNELS if not path.stem.startswith("machine")
+]  # numba cannot compile a function that is wrapped in a check
 install_import_hook(CHECKED, "beartype.beartype")
 
 DATA = "CORESET_TEST_DATA"

@@ -36,7 +36,7 @@ from torch import Tensor
 from coreset_cli.io.matrix import Matrix, Shard, temporary_file
 from coreset_cli.kernels.comm import Candidate, Comm
 from coreset_cli.kernels.coordinate import coordinate_median
-from coreset_cli.kernels.loops import POWERS, Rounded
+from coreset_cli.kernels.loops import POWERS, Rounded, root
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Key
 
@@ -167,7 +167,7 @@ class Fixed:
         """Sum of the norms of all rows, in grid units."""
 
         def summed(rows: Rounded) -> Int64[Tensor, " 1"]:
-            return torch.round(rows.squares.double().sqrt() * 2**STATE_BITS).sum(0, True).long()
+            return torch.round(root(rows.squares.double()) * 2**STATE_BITS).sum(0, True).long()
 
         return float(self._total(summed, 1)) / 2**STATE_BITS
 

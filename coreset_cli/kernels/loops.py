@@ -27,6 +27,7 @@ __all__ = [
     "Rounded",
     "leader",
     "norm_bits",
+    "root",
     "two_to",
     "value",
 ]
@@ -193,6 +194,13 @@ def value(score: Float[Tensor, " n"], row: int) -> float:
 def norm_bits(d: int) -> int:
     """Bits of a value of which d squares can be summed in 62 bits."""
     return (62 - d.bit_length()) // 2
+
+
+def root(values: Float64[Tensor, " n"]) -> Float64[Tensor, " n"]:
+    """Square roots, correctly rounded, as those of tensors on a processor are not always."""
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.sqrt(values.numpy()))
+    return values.sqrt()
 
 
 def two_to(power: Tensor) -> Float64[Tensor, " n"]:

@@ -72,12 +72,12 @@ def norms(block, bits, found):
             far = max(far, abs(np.float64(block[i, j])))
         found[i] = 0.0
         if far > 0:
-            lift = bits - math.frexp(far)[1]
+            scale = math.ldexp(1.0, bits - math.frexp(far)[1])
             total = np.int64(0)
             for j in range(block.shape[1]):
-                value = np.int64(np.rint(math.ldexp(np.float64(block[i, j]), lift)))
+                value = np.int64(np.rint(np.float64(block[i, j]) * scale))
                 total += value * value
-            found[i] = math.ldexp(math.sqrt(np.float64(total)), -lift)
+            found[i] = math.sqrt(np.float64(total)) / scale
 
 
 @numba.njit(nogil=True, cache=True, fastmath=EXACT)
@@ -154,6 +154,8 @@ def _forces(values, lifts, squares, rank, vector, length, bits, chunk, sums, cou
             values, lifts, squares, rank, vector, length, bits,
             part * chunk, min(n, part * chunk + chunk), sums[part], counts[part],
         )  # fmt: skip
+    if parts == 0:
+        return -1, np.inf
     best = 0
     for part in range(1, parts):
         if nearness[part] > nearness[best] or (
@@ -172,7 +174,7 @@ def _pulled(values, lifts, squares, rank, vector, length, bits, first, last, sum
     for i in range(first, last):
         power = unit * _POWERS[lifts[i]]
         product = _wide_product(values, i, vector)
-        if lifts[i] == 0:
+        if lifts[i] == 0 and bits >= 0:
             cross = np.int64(product) << (bits + 1)
             away = np.float64((np.int64(squares[i]) << (2 * bits)) - cross + length)
             change = np.float64(length - cross)
@@ -210,6 +212,8 @@ def _pulled(values, lifts, squares, rank, vector, length, bits, first, last, sum
 
 @numba.njit(nogil=True, cache=True)
 def _leader(leaders, score, rank):
+    if len(leaders) == 0:
+        return -1
     best = leaders[0]
     for i in leaders:
         if score[i] > score[best] or (score[i] == score[best] and rank[i] < rank[best]):

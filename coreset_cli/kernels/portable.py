@@ -20,6 +20,7 @@ from coreset_cli.kernels.loops import (
     Rounded,
     leader,
     norm_bits,
+    root,
     two_to,
 )
 
@@ -45,7 +46,7 @@ class Portable:
     ) -> None:
         """See `Loops`."""
         exact = (block.double() / divisors[:, None] - origin) * 2.0**step
-        lifts = torch.zeros(len(block), dtype=torch.int64, device=block.device)
+        lifts = (torch.frexp(exact.abs().amax(1))[1].long() - LARGEST.bit_length()).clamp(min=0)
         while True:
             whole = torch.round(exact / _powers(lifts)[:, None])
             squares = whole.square().clamp(max=2.0 * LIMIT).sum(1)
@@ -62,7 +63,7 @@ class Portable:
         exact = block.double()
         lift = norm_bits(block.shape[1]) - torch.frexp(exact.abs().amax(1))[1]
         whole = (exact * two_to(lift)[:, None]).round().long()
-        return whole.square().sum(1).double().sqrt() * two_to(-lift)
+        return root(whole.square().sum(1).double()) * two_to(-lift)
 
     def products(self, rows: Rounded, vector: Float64[Tensor, " d"]) -> Float64[Tensor, " n"]:
         """See `Loops`."""
@@ -106,15 +107,16 @@ class Portable:
         powers = _powers(rows.lifts)
         power = 2.0**bits * powers
         product = _products(rows, vector)
-        cross = product.long() << (bits + 1)
-        ordinary = rows.lifts == 0
+        shift = max(bits, 0)
+        cross = product.long() << (shift + 1)
+        ordinary = (rows.lifts == 0) & (bits >= 0)
         change = torch.where(ordinary, (length - cross).double(), length - 2 * power * product)
         away = torch.where(
             ordinary,
-            ((rows.squares.long() << (2 * bits)) - cross + length).double(),
+            ((rows.squares.long() << (2 * shift)) - cross + length).double(),
             (power * power * rows.squares + change).clamp(min=0),
         )
-        distance, norm = away.sqrt(), power * rows.squares.double().sqrt()
+        distance, norm = root(away), power * root(rows.squares.double())
         excess = torch.round(2.0**EXCESS_BITS * (change / (distance + norm)))
         touching = away <= d
         weight = torch.where(touching, 0.0, torch.round(_UNIT * power / distance))
