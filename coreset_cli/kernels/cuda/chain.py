@@ -1,0 +1,144 @@
+"""Many picks without a word from the host.
+
+A step reads from the device's own memory which row leads, takes it out, passes over all rows, and
+writes which row leads next: `launch` in compiled kernels, `tensors` in tensor operations. `BATCH`
+steps are recorded once as a CUDA graph and replayed; between two batches the host hears the picks.
+Both give the bits of `portable`, whose argument of exactness (`fixed`) holds for them word by word.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+
+import torch
+from jaxtyping import Float64, Int32
+from torch import Tensor
+
+from coreset_cli.kernels.cuda import tensors
+from coreset_cli.kernels.cuda.track import Track
+from coreset_cli.kernels.fixed import Fixed
+from coreset_cli.kernels.loops import POWERS, Rounded
+
+__all__ = ["cover", "holds", "match", "values"]
+
+BATCH = 64
+"""Steps of a recorded graph."""
+
+WORTH = 256
+"""Steps from which recording them pays."""
+
+DEVICES = {"cuda"}
+"""Kinds of devices where the host is far away."""
+
+
+def holds(points: Fixed) -> bool:
+    """Whether all rows are in the memory of one device, far from the host."""
+    rows = points.rows
+    alone = points.comm.size == 1 and len(rows) > 0
+    return alone and {rows.values.device.type, rows.lifts.device.type} <= DEVICES
+
+
+def match(
+    rows: Rounded,
+    state: Float64[Tensor, " n"],
+    pull: Float64[Tensor, " n"],
+    factor: int,
+    first: int,
+    k: int,
+) -> Iterator[list[int]]:
+    """Pick k rows, batch by batch: each the leader after the one before it was matched.
+
+    When a batch is handed out, its picks are -∞ in the state and matched in all other scores.
+
+    Args:
+        rows: all of them, on one device.
+        state: [n] scores; changed in place.
+        pull: [n] what a step adds to them.
+        factor: 1 or 2; a step takes factor · ⟨row, pick⟩ off every score.
+        first: the row that leads.
+        k: picks.
+    """
+    track = Track.starting(first, 0.0, k, state.device)
+    if _compiled(state.device):
+        from coreset_cli.kernels.cuda import launch  # loads Triton
+
+        step: Callable[[], None] = launch.Match(rows, state, pull, factor, track)
+    else:
+        step = tensors.Match(rows, _powers(rows), state, pull, factor, track)
+    for start, stop in _batches(step, k, state.device):
+        yield track.picks[start:stop].tolist()
+
+
+def cover(
+    rows: Rounded,
+    nearest: Float64[Tensor, " n"],
+    owner: Int32[Tensor, " n"],
+    first: int,
+    k: int,
+) -> Iterator[list[tuple[int, float]]]:
+    """Pick k rows, batch by batch: each the farthest from those before it.
+
+    Args:
+        rows: all of them, on one device.
+        nearest: [n] squared distance of each row to its owner, the pick nearest to it; changed in
+            place, -∞ for picks.
+        owner: [n] which pick it is; changed in place.
+        first: the first pick.
+        k: picks.
+
+    Yields:
+        Rows, and the squared distance of each to the picks before it; ∞ for the first.
+    """
+    track = Track.starting(first, torch.inf, k, nearest.device)
+    if _compiled(nearest.device):
+        from coreset_cli.kernels.cuda import launch  # loads Triton
+
+        step: Callable[[], None] = launch.Cover(rows, nearest, owner, track)
+    else:
+        step = tensors.Cover(rows, _powers(rows), nearest, owner, track)
+    for start, stop in _batches(step, k, nearest.device):
+        which = slice(start, stop)
+        yield list(zip(track.picks[which].tolist(), track.scores[which].tolist(), strict=True))
+
+
+def values(rows: Rounded, index: list[int]) -> Float64[Tensor, "m d"]:
+    """Some rows in grid units, as the device computes with them."""
+    which = torch.tensor(index, device=rows.values.device)
+    chosen = rows.take(which)
+    return chosen.values.double() * _powers(chosen)[:, None]
+
+
+def _batches(step: Callable[[], None], k: int, device: torch.device) -> Iterator[tuple[int, int]]:
+    """Make k steps; yield the first and the last of each batch that is under way."""
+    graph = None
+    for start in range(0, k, BATCH):
+        stop = min(start + BATCH, k)
+        if graph is not None and stop - start == BATCH:
+            graph.replay()
+        else:
+            for _ in range(start, stop):
+                step()
+        yield start, stop
+        if graph is None and device.type == "cuda" and k - stop >= WORTH:
+            graph = _recorded(step, device)  # after the first batch all kernels are compiled
+
+
+def _recorded(step: Callable[[], None], device: torch.device) -> torch.cuda.CUDAGraph:
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.device(device), torch.cuda.graph(graph):
+        for _ in range(BATCH):
+            step()
+    return graph
+
+
+def _compiled(device: torch.device) -> bool:
+    """Whether Triton is there to compile steps for a device, or to interpret them on another."""
+    if find_spec("triton") is None:
+        return False
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (7, 0)
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def _powers(rows: Rounded) -> Float64[Tensor, " n"]:
+    return POWERS.to(rows.lifts.device)[rows.lifts.long()]
