@@ -7,7 +7,9 @@ import torch
 from clouds import drawn
 
 from coreset_cli.kernels.compiled import Compiled
+from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.loops import Loops, Rounded
+from coreset_cli.kernels.points import Points
 from coreset_cli.kernels.portable import Portable
 
 ALL = {"portable": Portable(), "serial": Compiled(parallel=False), "parallel": Compiled(True)}
@@ -72,3 +74,21 @@ def all_the_same(run):
 def first_of(score, rank):
     """The largest score, of equal ones the smallest rank."""
     return min(range(len(score)), key=lambda i: (-score[i], rank[i]), default=-1)
+
+
+def held(points: Points):
+    """[n, d] float64: what the rows are rounded to, where they were."""
+    data = fixed(points)
+    values = data.rows.values.numpy() * np.exp2(data.rows.lifts.numpy())[:, None]
+    return values / 2.0**data.grid.step + data.grid.origin.numpy()
+
+
+def rounding(points: Points):
+    """[n] how far each row may be from what it is rounded to: half a unit in every coordinate."""
+    data = fixed(points)
+    return np.sqrt(points.d) / 2 * 2.0 ** (data.rows.lifts.numpy() - float(data.grid.step))
+
+
+def fraction(points: Points):
+    """What distances are counted in: 2⁻¹² of a unit of the grid."""
+    return 2.0 ** (-12 - fixed(points).grid.step)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 from clouds import median_of, points_of, vector
+from grids import fraction, held, rounding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.stats import special_ortho_group
 
-from coreset_cli.kernels import centre, points
+from coreset_cli.kernels import coordinate, fixed, points
 from coreset_cli.kernels.coordinate import coordinate_median, mean
-from coreset_cli.kernels.fixed import fixed
 
 SQUARE = [[0, 0], [4, 0], [6, 6], [0, 4]]
 STRETCHED = [[0, 0], [4, 0], [100, 100], [0, 4]]
@@ -58,11 +58,10 @@ def test_a_step_away_from_a_row_is_held_back_by_the_rows_there():
 
 
 def test_sublinear_case_ends_on_the_row():
+    """Weiszfeld's iteration alone needs hundreds of steps here."""
     found = median_of(points_of(SUBLINEAR), start=vector(0.3, 0.2))
     assert found.point.tolist() == [0, 0]
-    assert (
-        found.iterations > 100
-    )  # the iteration alone is slow here; the last comparison repairs it
+    assert found.iterations <= 40
 
 
 @pytest.mark.parametrize("rows", [[5, 1, 9], [5, 1, 9, 2], [1, 1, 1, 8], [0, 1, 2, 3, 1000]])
@@ -75,7 +74,9 @@ def test_one_dimension_is_an_ordinary_median(rows):
 def test_collinear_points_end_between_the_middle_two():
     rows = [[0, 0], [1, 2], [2, 4], [3, 6]]
     found = median_of(points_of(rows))
-    assert found.objective == pytest.approx(objective(rows, [1.5, 3]), rel=1e-12)
+    assert found.objective == pytest.approx(
+        objective(rows, [1.5, 3]), abs=fraction(points_of(rows))
+    )
 
 
 def test_one_row_and_equal_rows_are_their_own_median():
@@ -94,22 +95,34 @@ def test_of_a_pair_the_row_with_the_smaller_id(seed, scale):
     assert found.tolist() == rows[1].astype(float).tolist()
 
 
+def objective_bound(data, found):
+    """Distances are counted in 2⁻¹² units; a point that is a row is given as it was stored."""
+    at_row = bool((data.rows(torch.arange(data.n)) == found.point).all(1).any())
+    return fraction(data) + at_row * rounding(data).max()
+
+
 @given(n=st.integers(3, 60), d=st.integers(2, 6), seed=st.integers(0, 10**6))
 @settings(max_examples=25, deadline=None)
 def test_equals_a_general_minimiser(n, d, seed):
-    rows = cloud(n, d, seed).astype(float)
-    found = median_of(points_of(rows.astype(np.float32)))
-    best = minimize(lambda z: objective(rows, z), rows.mean(0), method="BFGS", tol=1e-10)
-    assert found.objective <= best.fun + 1e-9
-    assert objective(rows, found.point.numpy()) == pytest.approx(found.objective, rel=1e-12)
+    rows = cloud(n, d, seed)
+    data = points_of(rows)
+    found, as_held = median_of(data), held(data)
+    best = minimize(lambda z: objective(as_held, z), as_held.mean(0), method="BFGS", tol=1e-10)
+    bound = objective_bound(data, found)
+    assert found.objective <= best.fun + bound
+    assert objective(as_held, found.point.numpy()) == pytest.approx(found.objective, abs=bound)
+    raw = minimize(lambda z: objective(rows, z), best.x, method="BFGS", tol=1e-10)
+    assert found.objective == pytest.approx(raw.fun, abs=bound + rounding(data).mean())
 
 
 @given(n=st.integers(1, 40), d=st.integers(1, 4), seed=st.integers(0, 10**6))
 @settings(max_examples=40, deadline=None)
 def test_no_row_is_better(n, d, seed):
     rows = np.round(cloud(n, d, seed) * 2)  # a coarse grid: repeated rows, rows at the optimum
-    found = median_of(points_of(rows))
-    assert found.objective <= min(objective(rows, row) for row in rows) * (1 + 1e-9)
+    data = points_of(rows)
+    assert np.array_equal(held(data), rows)  # nothing is rounded
+    found = median_of(data)
+    assert found.objective <= min(objective(rows, row) for row in rows) + fraction(data)
 
 
 @pytest.mark.parametrize("rows", [cloud(80, 5, 1), cloud(80, 5, 2) ** 3, np.float32(STRETCHED)])
@@ -121,7 +134,8 @@ def test_objective_never_rises(rows):
         values.append(found.objective)
         if found.converged:
             break
-    assert all(after <= before * (1 + 1e-12) for before, after in pairwise(values))
+    values[0] += rounding(data).mean()
+    assert all(after <= before + fraction(data) for before, after in pairwise(values))
     assert values[-1] < values[0]
 
 
@@ -134,9 +148,7 @@ def test_moves_with_rotation_shift_and_scale():
     rows = cloud(200, 6, 3).astype(float)
     rotation = special_ortho_group.rvs(6, random_state=1)
     moved = 2.5 * rows @ rotation + 3
-    exact = [
-        median_of(points_of(r.astype(np.float32)), tolerance=1e-9) for r in (rows, moved)
-    ]
+    exact = [median_of(points_of(r.astype(np.float32)), tolerance=1e-9) for r in (rows, moved)]
     expected = 2.5 * exact[0].point.numpy() @ rotation + 3
     assert np.linalg.norm(exact[1].point.numpy() - expected) <= 1e-5 * exact[1].scale
 
@@ -173,18 +185,20 @@ def test_coordinate_median_equals_numpy(n, monkeypatch):
     rows = cloud(n, 5, n)
     expected = np.median(rows.astype(float), axis=0)
     assert coordinate_median(points_of(rows)).tolist() == expected.tolist()
-    monkeypatch.setattr(centre, "COLUMN_BYTES", 8 * n * 2)  # two columns at a time
+    monkeypatch.setattr(coordinate, "COLUMN_BYTES", 8 * n * 2)  # two columns at a time
     monkeypatch.setattr(points, "BLOCK_BYTES", 8 * 5 * 3)
     monkeypatch.setattr(points, "KEPT_BYTES", 0)
     assert coordinate_median(points_of(rows)).tolist() == expected.tolist()
 
 
 def test_start_is_of_a_sample_chosen_by_id_hash(monkeypatch):
-    monkeypatch.setattr(centre, "START_ROWS", 32)
+    monkeypatch.setattr(fixed, "START_ROWS", 32)
     rows, ids = cloud(500, 3, 0), np.arange(1000, 1500)
     order = np.random.default_rng(1).permutation(500)
     first, second = points_of(rows, ids), points_of(rows[order], ids[order])
     one = median_of(first, max_iterations=1)
     other = median_of(second, max_iterations=1)
     assert one.scale == other.scale
-    assert one.point.tolist() == pytest.approx(other.point.tolist(), rel=1e-12)
+    assert one.point.tolist() == other.point.tolist()
+    monkeypatch.setattr(fixed, "START_ROWS", 33)
+    assert median_of(first, max_iterations=1).scale != one.scale

@@ -1,12 +1,15 @@
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
-from clouds import ignore, median_of, points_of, vector
+from clouds import KINDS, drawn, ignore, median_of, points_of, vector
+from grids import held, lifted, rounding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import special_ortho_group
 
-from coreset_cli.kernels import matching
 from coreset_cli.kernels.coordinate import mean
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.matching import Matcher, direction
@@ -66,13 +69,46 @@ def test_one_row_far_outside_is_the_last_of_l2():
 
 
 @pytest.mark.parametrize("rule", ["l2", "dot"])
-@pytest.mark.parametrize("refresh", [1, 7, 1000])
-def test_equals_the_plain_recursion(rule, refresh, monkeypatch):
-    monkeypatch.setattr(matching, "REFRESH", refresh)
+def test_equals_the_plain_recursion(rule):
     rows = cloud(60, 5, 1) + 2
     data, target = points_of(rows), mean(points_of(rows))
-    expected = plain(rows, target.numpy(), target.numpy(), 60, rule)
+    expected = plain(held(data), target.numpy(), target.numpy(), 60, rule)
     assert match(data, target, 60, rule) == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rule", ["l2", "dot"])
+@pytest.mark.parametrize(("n", "d"), [(200, 3), (120, 700)])
+def test_every_pick_is_the_best_of_the_rows_as_rounded(kind, rule, n, d):
+    """In exact fractions: no other row has a score above the pick's by more than is rounded."""
+    data = points_of(drawn(kind, n, d), ids=np.random.default_rng(n).permutation(n))
+    rows = fixed(data)
+    exact, rank = lifted(rows.rows), data.key.rank
+    target = rows.grid.outside(rows.mean())
+    picks = Matcher(target, target, rule).pick(rows, 40, ignore)
+    origin = rows.grid.origin if rule == "l2" else torch.zeros(d).double()
+    factor = 2 if rule == "l2" else 1
+    pull = _scores(exact, rows.grid.inside(target), factor)
+    state = _scores(exact, (target - origin) * 2.0**rows.grid.step, factor)
+    if rule == "l2":
+        state = state - (exact**2).sum(1)
+    left = set(range(n))
+    for pick in picks:
+        best = min(left, key=lambda i: (-state[i], rank[i]))
+        if rows.rows.lifts.any():
+            assert state[pick] >= state[best] - Fraction(2) ** -30 * max(abs(state))
+        else:
+            assert pick == best
+        left.remove(pick)
+        state = state + pull - factor * (exact @ exact[pick])
+
+
+def _scores(exact, vector, factor):
+    """Inner products with a vector of 37 bits, as multiples of 2⁻¹²."""
+    bits = 37 - math.frexp(math.sqrt(math.fsum((vector**2).tolist())))[1]
+    whole = np.array([round(Fraction(v) * Fraction(2) ** bits) for v in vector.tolist()], object)
+    scale = factor * Fraction(2) ** (12 - bits)
+    return np.array([Fraction(round(product * scale), 2**12) for product in exact @ whole], object)
 
 
 @pytest.mark.parametrize("rule", ["l2", "dot"])
@@ -80,12 +116,16 @@ def test_theta_is_what_the_picks_leave_of_it(rule):
     rows = cloud(40, 3, 2)
     target, theta = vector(0.1, 0.2, -0.3), vector(1, 0, 0)
     matcher = Matcher(target, theta, rule)
-    data, picks = points_of(rows), []
+    data, picks, as_held = points_of(rows), [], np.zeros(3)
     for t in range(1, 41):
         left = np.setdiff1d(np.arange(40), picks)
-        picks += left[matcher.pick(fixed(data.subset(left)), 1, ignore)].tolist()
-        expected = theta.numpy() + t * target.numpy() - rows[picks].astype(float).sum(0)
+        some = data.subset(left)
+        picks += matcher.pick(fixed(some), 1, ignore)
+        as_held += held(some)[np.flatnonzero(left == picks[-1])[0]]
+        expected = theta.numpy() + t * target.numpy() - as_held
         assert np.allclose(matcher.theta.numpy(), expected, atol=1e-12)
+        bound = sum(rounding(data)[picks])
+        assert np.linalg.norm(as_held - rows[picks].astype(float).sum(0)) <= 2 * bound
     assert sorted(picks) == list(range(40))
     assert theta.tolist() == [1, 0, 0]  # nothing is changed in place
 
@@ -104,7 +144,7 @@ def test_every_l2_step_is_the_best_single_addition(n, d, seed):
             i: np.linalg.norm(target.numpy() - exact[[*picks[:t], i]].mean(0))
             for i in set(range(n)) - set(picks[:t])
         }
-        assert error[picks[t]] <= min(error.values()) + 1e-9
+        assert error[picks[t]] <= min(error.values()) + 2 * rounding(data).max()
 
 
 def test_on_unit_rows_dot_is_l2():
