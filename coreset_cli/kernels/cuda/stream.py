@@ -6,13 +6,18 @@ import torch
 from jaxtyping import Int16
 from torch import Tensor
 
-__all__ = ["fits", "streamed"]
+from coreset_cli.kernels.loops import BATCH
+
+__all__ = ["BLOCK_VALUES", "fits", "streamed"]
+
+BLOCK_VALUES = 1 << 25
+"""Values converted to double precision at a time on a device: a few launches a pass."""
 
 SHARE = 0.8
 """Part of the free memory of a device that rows may take; scores and blocks need the rest."""
 
 CHUNK_BYTES = 256 << 20
-"""Bytes of a chunk on its way; three are under way at a time, two of them in pinned memory."""
+"""Bytes of a chunk; two are held on the device and two in pinned memory."""
 
 
 def fits(needed: int, device: torch.device) -> bool:
@@ -29,20 +34,23 @@ def fits(needed: int, device: torch.device) -> bool:
 
 def streamed(
     values: Int16[Tensor, "n d"], device: torch.device
-) -> Iterator[tuple[slice, Int16[Tensor, "b d"]]]:
-    """Which rows, and their values on a device; while one chunk is used, the next is on its way.
+) -> Iterator[tuple[int, Int16[Tensor, "b d"]]]:
+    """First row and values of each chunk, on a device; while one is used, the next is on its way.
 
-    Values live until the next chunk is asked for.
+    Rows that are there already are one chunk. Values live until the next chunk is asked for.
 
     Args:
-        values: in memory of the host, mapped or not.
+        values: on the device, or in memory of the host, mapped or not.
         device: where they are wanted.
     """
     n, d = values.shape
-    step = max(1, CHUNK_BYTES // (2 * d))
+    if values.device == device:
+        yield 0, values
+        return
+    step = max(1, CHUNK_BYTES // (2 * d) // BATCH) * BATCH
     spans = [slice(start, min(start + step, n)) for start in range(0, n, step)]
     if device.type != "cuda":
-        yield from ((which, values[which].to(device)) for which in spans)
+        yield from ((which.start, values[which].to(device)) for which in spans)
         return
     copies, used = torch.cuda.Stream(device), torch.cuda.current_stream(device)
     size = min(step, n)
@@ -69,7 +77,7 @@ def streamed(
             if turn + 1 < len(spans):
                 send(turn + 1)
             used.wait_event(arrived[turn % 2])
-            yield which, landed[turn % 2][: which.stop - which.start]
+            yield which.start, landed[turn % 2][: which.stop - which.start]
             left[turn % 2].record(used)
     finally:
         used.wait_stream(copies)

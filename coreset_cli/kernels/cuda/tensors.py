@@ -9,13 +9,11 @@ import torch
 from jaxtyping import Float64, Int32
 from torch import Tensor
 
+from coreset_cli.kernels.cuda.stream import BLOCK_VALUES
 from coreset_cli.kernels.cuda.track import Track
 from coreset_cli.kernels.loops import Rounded
 
 __all__ = ["Cover", "Match"]
-
-BLOCK_VALUES = 1 << 25
-"""Values converted to double precision at a time."""
 
 _NO_RANK = torch.iinfo(torch.int64).max
 
