@@ -36,6 +36,7 @@ from torch import Tensor
 from coreset_cli.io.matrix import Matrix, Shard, temporary_file
 from coreset_cli.kernels.comm import Candidate, Comm
 from coreset_cli.kernels.coordinate import coordinate_median
+from coreset_cli.kernels.cuda.stream import fits
 from coreset_cli.kernels.loops import POWERS, Rounded, root
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Key
@@ -124,8 +125,8 @@ class Fixed:
 
     @property
     def device(self) -> torch.device:
-        """Where the rows are."""
-        return self.rows.values.device
+        """Where the rows are computed with."""
+        return self.rows.lifts.device
 
     @property
     def powers(self) -> Float64[Tensor, " m"]:
@@ -306,10 +307,12 @@ def _on_grid(points: Points, grid: Grid) -> Fixed:
 
 
 def _room(points: Points) -> Int16[Tensor, "n d"]:
-    """Where the rows go: memory, or the pages of a temporary file."""
+    """Where the rows go: the device's memory, the host's, or the pages of a temporary file."""
     shape = (points.n, points.d)
-    if points.device.type != "cpu" or 2 * points.n * points.d <= points.room:
-        return torch.empty(shape, dtype=torch.int16, device=points.device)
+    needed = 2 * points.n * points.d
+    device = points.device if fits(needed, points.device) else torch.device("cpu")
+    if device.type != "cpu" or needed <= points.room:
+        return torch.empty(shape, dtype=torch.int16, device=device)
     with temporary_file() as file:
         file.truncate(2 * points.n * points.d)
         return torch.from_numpy(np.memmap(file, np.int16, "r+", shape=shape))

@@ -62,7 +62,8 @@ class Rounded:
     """Rows on the grid: row i is 2^lifts[i] · values[i], and squares[i] is ‖values[i]‖².
 
     Args:
-        values: [n, d] of squared norm at most `LIMIT`, and each at most `LARGEST`.
+        values: [n, d] of squared norm at most `LIMIT`, and each at most `LARGEST`; in memory of the
+            host where the device that holds all else has no room.
         lifts: [n] powers of two; 0 but for rows far out.
         squares: [n] squared norms of the values.
         rank: [n] rank of each row's id, for ties.
@@ -89,7 +90,8 @@ class Rounded:
 
     def take(self, index: Tensor | slice) -> "Rounded":
         """Some rows."""
-        return Rounded(self.values[index], self.lifts[index], self.squares[index], self.rank[index])
+        there = index if isinstance(index, slice) else index.to(self.values.device)
+        return Rounded(self.values[there], self.lifts[index], self.squares[index], self.rank[index])
 
 
 @dataclass(frozen=True)
