@@ -4,27 +4,22 @@ A part is two files, the vectors and, written last, what they are of. Parts foll
 without a gap; what lies behind a gap was never finished.
 """
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coreset_cli.errors import OutputExists, StaleParent
-from coreset_cli.io.atomic import disk_errors, whole_file, write_text
+from coreset_cli.commands.unfinished import claimed
+from coreset_cli.io.atomic import whole_file, write_text
 from coreset_cli.io.npy import npy_bytes
 
 __all__ = ["Part", "Partial", "hashes_digest", "opened_partial"]
-
-KEY = "embed.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,52 +121,8 @@ def opened_partial(folder: Path, key: Mapping[str, object], *, force: bool) -> I
         StaleParent: there is work of another key.
         OutputExists: a folder that is not ours, or that another process works in.
     """
-    text = json.dumps(key, indent=2, sort_keys=True)
-    with disk_errors(folder):
-        if folder.exists() and not (folder / KEY).is_file() and any(folder.iterdir()):
-            raise OutputExists(
-                f"{folder} is there and was not written by embed; name another output"
-            )
-        folder.mkdir(exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            _claim(lock, folder)
-            found = _read(folder)
-            if found is not None and found != json.loads(text):
-                if not force:
-                    raise StaleParent(_changed(folder, found, json.loads(text)))
-                found = None
-            if found is None:
-                _clear(folder)
-                write_text(folder / KEY, text)
-            yield Partial(folder, _parts(folder))
-
-
-def _claim(lock: IO[str], folder: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OutputExists(
-            f"another process is writing to {folder}; wait for it, or name another output"
-        ) from error
-    except OSError:
-        return  # some network file systems have no locks
-
-
-def _changed(folder: Path, before: Mapping[str, object], now: Mapping[str, object]) -> str:
-    names = [name for name in now if before.get(name) != now[name]]
-    first = names[0] if names else "version"
-    return (
-        f"{folder} holds unfinished work of another run: {first} was {before.get(first)}, now it "
-        f"is {now.get(first)}; use --force to start again, or finish that run first"
-    )
-
-
-def _read(folder: Path) -> Mapping[str, object] | None:
-    try:
-        found = json.loads((folder / KEY).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+    with claimed(folder, "embed", key, force=force):
+        yield Partial(folder, _parts(folder))
 
 
 def _parts(folder: Path) -> list[Part]:
@@ -197,12 +148,6 @@ def _holds(folder: Path, part: Part) -> bool:
     except (OSError, ValueError, EOFError):
         return part.stop - part.start == len(part.skipped)  # an empty array cannot be mapped
     return len(found) == part.stop - part.start - len(part.skipped)
-
-
-def _clear(folder: Path) -> None:
-    for entry in os.scandir(folder):
-        if entry.name != ".lock":
-            Path(entry.path).unlink()
 
 
 def _stem(start: int) -> str:

@@ -1,0 +1,81 @@
+"""Classes that are done, kept in one place and found again by a run that continues."""
+
+import json
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coreset_cli.kernels.memo import Memo, State
+from coreset_cli.selector import Picks
+
+__all__ = ["Finished"]
+
+
+class Finished:
+    """What every class has given so far.
+
+    Args:
+        memo: where an earlier run left its classes, and this run leaves them all.
+    """
+
+    def __init__(self, memo: Memo) -> None:
+        self._memo = memo
+        self._lock = Lock()
+        kept = memo.recall()
+        self.found: dict[int, Picks] = {} if kept is None else _unpacked(kept)
+
+    @property
+    def picks(self) -> int:
+        """How many picks the classes gave."""
+        return sum(len(picks.rows) for picks in self.found.values())
+
+    def add(self, number: int, picks: Picks, piece: Memo) -> None:
+        """Take note of a class, from whichever thread.
+
+        Args:
+            number: of the class.
+            picks: what it gave, its rows numbered inside it.
+            piece: where it kept its own work.
+        """
+        with self._lock:
+            self.found[number] = picks
+            piece.close()
+            if self._memo.due():
+                self._memo.keep(_packed(self.found), self.picks)
+
+
+def _packed(found: dict[int, Picks]) -> State:
+    every = list(found.values())
+    rest = json.dumps([[picks.notes, dict(picks.facts)] for picks in every], default=float)
+    state: dict[str, NDArray[Any]] = {
+        "classes": np.array(list(found), np.int64),
+        "sizes": np.array([len(picks.rows) for picks in every], np.int64),
+        "rows": np.concatenate([picks.rows for picks in every]),
+        "rest": np.frombuffer(rest.encode(), np.uint8),
+    }
+    for name in ("scores", "weights"):
+        values = [getattr(picks, name) for picks in every]
+        if all(value is not None for value in values):
+            state[name] = np.concatenate(values)
+    return state
+
+
+def _unpacked(kept: State) -> dict[int, Picks]:
+    ends = np.cumsum(kept["sizes"])[:-1]
+    empty: Sequence[None] = [None] * len(kept["sizes"])
+
+    def split(name: str) -> Sequence[Any]:
+        return np.split(kept[name], ends) if name in kept else empty
+
+    rest = json.loads(kept["rest"].tobytes())
+    return {
+        int(number): Picks(
+            rows=rows, scores=scores, weights=weights, notes=tuple(notes), facts=facts
+        )
+        for number, rows, scores, weights, (notes, facts) in zip(
+            kept["classes"], split("rows"), split("scores"), split("weights"), rest, strict=True
+        )
+    }
