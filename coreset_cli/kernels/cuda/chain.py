@@ -8,10 +8,11 @@ Both give the bits of `portable`, whose argument of exactness (`fixed`) holds fo
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 
 import torch
-from jaxtyping import Float64, Int32
+from jaxtyping import Float64, Int32, Int64
 from torch import Tensor
 
 from coreset_cli.kernels.cuda import tensors
@@ -45,7 +46,7 @@ def match(
     factor: int,
     first: int,
     k: int,
-) -> Iterator[list[int]]:
+) -> Iterator[Int64[Tensor, " b"]]:
     """Pick k rows, batch by batch: each the leader after the one before it was matched.
 
     When a batch is handed out, its picks are -∞ in the state and matched in all other scores.
@@ -58,7 +59,7 @@ def match(
         first: the row that leads.
         k: picks.
     """
-    track = Track.starting(first, 0.0, k, state.device)
+    track = Track.starting(torch.tensor([first], device=state.device), 0.0, k)
     if _compiled(state.device):
         from coreset_cli.kernels.cuda import launch  # loads Triton
 
@@ -66,46 +67,48 @@ def match(
     else:
         step = tensors.Match(rows, _powers(rows), state, pull, factor, track)
     for start, stop in _batches(step, k, state.device):
-        yield track.picks[start:stop].tolist()
+        yield track.picks[start:stop]
 
 
 def cover(
     rows: Rounded,
     nearest: Float64[Tensor, " n"],
     owner: Int32[Tensor, " n"],
-    first: int,
+    ranks: Int64[Tensor, " t"],
     k: int,
-) -> Iterator[list[tuple[int, float]]]:
-    """Pick k rows, batch by batch: each the farthest from those before it.
+) -> Iterator[tuple[Int64[Tensor, " b"], list[float]]]:
+    """Pick rows until there are k, batch by batch: each the farthest from those before it.
 
     Args:
         rows: all of them, on one device.
         nearest: [n] squared distance of each row to its owner, the pick nearest to it; changed in
             place, -∞ for picks.
         owner: [n] which pick it is; changed in place.
-        first: the first pick.
-        k: picks.
+        ranks: of the picks that are covered, and at last of the next, which is not.
+        k: picks in all.
 
     Yields:
-        Rows, and the squared distance of each to the picks before it; ∞ for the first.
+        Rows, and the squared distance of each to the picks before it; ∞ for the very first.
     """
-    track = Track.starting(first, torch.inf, k, nearest.device)
+    by_rank = rows.rank.argsort()
+    before = by_rank[torch.searchsorted(rows.rank[by_rank], ranks)]
+    done = len(before) - 1
+    track = Track.starting(before, float(nearest[before[-1]]), k)
     if _compiled(nearest.device):
         from coreset_cli.kernels.cuda import launch  # loads Triton
 
         step: Callable[[], None] = launch.Cover(rows, nearest, owner, track)
     else:
         step = tensors.Cover(rows, _powers(rows), nearest, owner, track)
-    for start, stop in _batches(step, k, nearest.device):
-        which = slice(start, stop)
-        yield list(zip(track.picks[which].tolist(), track.scores[which].tolist(), strict=True))
+    for start, stop in _batches(step, k - done, nearest.device):
+        which = slice(done + start, done + stop)
+        yield track.picks[which], track.scores[which].tolist()
 
 
-def values(rows: Rounded, index: list[int]) -> Float64[Tensor, "m d"]:
-    """Some rows in grid units, as the device computes with them."""
-    which = torch.tensor(index, device=rows.values.device)
-    chosen = rows.take(which)
-    return chosen.values.double() * _powers(chosen)[:, None]
+def values(rows: Rounded, index: Int64[Tensor, " m"]) -> Float64[Tensor, "m d"]:
+    """Some rows in grid units, in the memory of the host: a loop over them must not launch."""
+    chosen = rows.take(index)
+    return (chosen.values.double() * _powers(chosen)[:, None]).cpu()
 
 
 def _batches(step: Callable[[], None], k: int, device: torch.device) -> Iterator[tuple[int, int]]:
@@ -113,22 +116,28 @@ def _batches(step: Callable[[], None], k: int, device: torch.device) -> Iterator
     graph = None
     for start in range(0, k, BATCH):
         stop = min(start + BATCH, k)
-        if graph is not None and stop - start == BATCH:
-            graph.replay()
-        else:
-            for _ in range(start, stop):
-                step()
+        with _current(device):
+            if graph is None and start and device.type == "cuda" and k - start >= WORTH:
+                graph = _recorded(step)  # in the first batch all kernels were compiled
+            if graph is not None and stop - start == BATCH:
+                graph.replay()
+            else:
+                for _ in range(start, stop):
+                    step()
         yield start, stop
-        if graph is None and device.type == "cuda" and k - stop >= WORTH:
-            graph = _recorded(step, device)  # after the first batch all kernels are compiled
 
 
-def _recorded(step: Callable[[], None], device: torch.device) -> torch.cuda.CUDAGraph:
+def _recorded(step: Callable[[], None]) -> torch.cuda.CUDAGraph:
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.device(device), torch.cuda.graph(graph):
+    with torch.cuda.graph(graph):
         for _ in range(BATCH):
             step()
     return graph
+
+
+def _current(device: torch.device) -> AbstractContextManager[object]:
+    """Triton launches where torch is, not where the rows are."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _compiled(device: torch.device) -> bool:

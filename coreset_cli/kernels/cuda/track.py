@@ -24,9 +24,15 @@ class Track:
     done: Int64[Tensor, " 1"]
 
     @classmethod
-    def starting(cls, row: int, score: float, k: int, device: torch.device) -> "Track":
-        """Room for k picks after the first."""
-        picks = torch.zeros(k + 1, dtype=torch.int64, device=device)
-        scores = torch.zeros(k + 1, dtype=torch.float64, device=device)
-        picks[0], scores[0] = row, score
-        return cls(picks, scores, torch.zeros(1, dtype=torch.int64, device=device))
+    def starting(cls, rows: Int64[Tensor, " m"], score: float, k: int) -> "Track":
+        """Room for k picks and one more.
+
+        Args:
+            rows: earlier picks, and at last the row that leads now.
+            score: of the row that leads.
+            k: picks in all.
+        """
+        picks = torch.zeros(k + 1, dtype=torch.int64, device=rows.device)
+        scores = torch.zeros(k + 1, dtype=torch.float64, device=rows.device)
+        picks[: len(rows)], scores[len(rows) - 1] = rows, score
+        return cls(picks, scores, torch.tensor([len(rows) - 1], device=rows.device))
