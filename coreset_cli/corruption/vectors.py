@@ -170,15 +170,14 @@ def clean_cloud(points: Points) -> Cloud:
     Raises:
         NotFinite: they hold NaN or Inf.
     """
-    centre = mean(points)
-    distances = distances_to(points, centre).cpu().numpy()
-    radius = float(np.median(distances))
-    if not isfinite(radius):
+    if not points.each(lambda block: block.sum(1)).isfinite().all():
         raise NotFinite(
             "rows that are not to be damaged hold NaN, Inf or values beyond float32; "
             "drop those rows, or embed them again"
         )
-    return Cloud(centre.cpu().numpy(), radius)
+    centre = mean(points)
+    distances = distances_to(points, centre).cpu().numpy()
+    return Cloud(centre.cpu().numpy(), float(np.median(distances)))
 
 
 @dataclass(frozen=True)

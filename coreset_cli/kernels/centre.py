@@ -141,7 +141,7 @@ def _stand(points: Fixed, centre: Float[Tensor, " d"]) -> _Stand:
     strength = norm(pull) / 2.0**FORCE_BITS
     weight = heavy + (upper << LIMB_BITS) + lower
     step = torch.zeros_like(pull)
-    if strength > touching:
+    if weight and strength > touching:
         step = (1 - touching / strength) / weight * pull
     return _Stand(
         centre=centre,
