@@ -240,3 +240,20 @@ def test_the_chain_runs_through_every_stage_and_goes_on_where_it_stopped(
         line for line in out.splitlines(keepends=True) if not line[:60].isalnum()
     )
     assert made == {path: path.stat().st_mtime_ns for path in tmp_path.glob("dirty*")}
+
+
+def test_gpu_engine_measures_the_device_that_is_here_once(script, tmp_path):
+    engine, arrays = script("gpu_engine"), script("_arrays")
+    large, small = engine.Size(3000, 16, 200), engine.Size(500, 8, 60)
+    found = engine.main(tmp_path, large, small)
+    assert found["alike"]["same"]
+    assert found == engine.main(tmp_path, large, small)  # nothing was timed again
+    assert found == json.loads((tmp_path / "gpu_engine.json").read_text())
+    stages = ["read", "read and round", "median", "gm", "k-center"]
+    assert list(found["measured"]["seconds"]) == stages
+    assert all(seconds > 0 for seconds in found["measured"]["seconds"].values())
+    rows = np.load(tmp_path / "rows-3000x16.npy")
+    data = arrays.embeddings_of("rows", rows, None)
+    for method in engine.METHODS:
+        picks = arrays.pick(method, data, 200, Rng(0))
+        assert found["measured"]["digests"][method] == engine.digest(picks)
