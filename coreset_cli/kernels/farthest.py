@@ -5,15 +5,20 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int32
 from numpy.typing import NDArray
 from torch import Tensor
 
 from coreset_cli.kernels.comm import Candidate
+from coreset_cli.kernels.cuda import chain
 from coreset_cli.kernels.fixed import Fixed
-from coreset_cli.kernels.loops import POWERS, Rounded, value
+from coreset_cli.kernels.loops import POWERS, Rounded, leader, value
+from coreset_cli.kernels.memo import FORGETFUL, Memo
 
-__all__ = ["farthest_first"]
+__all__ = ["STATE_BYTES", "farthest_first"]
+
+STATE_BYTES = 24
+"""Bytes a row beside the points: how far its owner is and which it is, and what the grid needs."""
 
 
 def farthest_first(
@@ -21,6 +26,7 @@ def farthest_first(
     k: int,
     first: Candidate,
     progress: Callable[[int, int], None],
+    memo: Memo = FORGETFUL,
 ) -> tuple[list[int], NDArray[np.float64]]:
     """Pick, k times, the point farthest from all picks so far.
 
@@ -37,6 +43,7 @@ def farthest_first(
         k: points to pick.
         first: the first pick.
         progress: called with picks done and in all.
+        memo: where the picks and the distances to them are kept.
 
     Returns:
         The row numbers in the order picked, and the distance of each to the picks before it (∞ for
@@ -49,6 +56,27 @@ def farthest_first(
     places: list[int] = []
     radii: list[float] = []
     pick = first
+    kept = memo.recall()
+    if kept is not None:
+        places, radii = kept["picks"].tolist(), kept["radii"].tolist()
+        nearest.copy_(torch.from_numpy(kept["nearest"]))
+        owner.copy_(torch.from_numpy(kept["owner"]))
+        for name, values in vars(picked.take(slice(len(places)))).items():
+            values.copy_(torch.from_numpy(kept[name]))
+        row = leader(nearest, points.rows.rank)
+        pick = points.best(row, value(nearest, row))
+    if chain.holds(points):
+        ranks = torch.cat([picked.rank[: len(places)], torch.tensor([pick.rank]).to(picked.rank)])
+        for batch, squares in chain.cover(points.rows, nearest, owner, ranks, k):
+            done = len(places) + len(batch)
+            for name, values in vars(picked.take(slice(len(places), done))).items():
+                values.copy_(vars(points.rows)[name][batch])
+            places += points.points.places[batch.cpu().numpy()].tolist()
+            radii += np.sqrt(squares).tolist()
+            progress(done, k)
+            if memo.due() and done < k:
+                _keep(memo, places, radii, nearest, owner, picked.take(slice(done)))
+        return places, np.array(radii) / 2.0**points.grid.step
     while True:
         done = len(places)
         places.append(pick.place)
@@ -63,6 +91,21 @@ def farthest_first(
         spacing = _spacing(points, picked.take(slice(done + 1)), point)
         row = points.points.loops.cover(points.rows, nearest, owner, point, spacing)
         pick = points.best(row, value(nearest, row))
+        if memo.due():
+            _keep(memo, places, radii, nearest, owner, picked.take(slice(done + 1)))
+
+
+def _keep(
+    memo: Memo,
+    places: list[int],
+    radii: list[float],
+    nearest: Float64[Tensor, " n"],
+    owner: Int32[Tensor, " n"],
+    picked: Rounded,
+) -> None:
+    now = {"nearest": nearest, "owner": owner, **vars(picked)}
+    arrays = {name: values.cpu().numpy() for name, values in now.items()}
+    memo.keep({"picks": np.array(places), "radii": np.array(radii), **arrays}, len(places))
 
 
 def _spacing(points: Fixed, picked: Rounded, point: Rounded) -> Float64[Tensor, " t"]:

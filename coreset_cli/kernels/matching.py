@@ -1,24 +1,32 @@
 """Pick points whose mean follows a target."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
+from coreset_cli.kernels import serial
+from coreset_cli.kernels.cuda import chain
 from coreset_cli.kernels.fixed import Fixed, norm
 from coreset_cli.kernels.loops import POWERS, leader, value
+from coreset_cli.kernels.memo import FORGETFUL, Memo
 from coreset_cli.kernels.points import TIE
 
-__all__ = ["NO_DIRECTION", "Matcher", "Rule", "direction"]
+__all__ = ["NO_DIRECTION", "STATE_BYTES", "Matcher", "Rule", "direction"]
 
 Rule = Literal["dot", "l2"]
 """Which point is next: the largest ⟨θ, x⟩, or the least ‖x − θ‖."""
 
 NO_DIRECTION = "the centre of the rows is the zero vector: cosine has no direction to match"
 """What to tell the user where `direction` is zero."""
+
+STATE_BYTES = 64
+"""Bytes a row beside the points: scores, what is added to them, and how they are made."""
 
 
 @dataclass
@@ -50,7 +58,13 @@ class Matcher:
     theta: Float[Tensor, " d"]
     rule: Rule
 
-    def pick(self, points: Fixed, k: int, progress: Callable[[int, int], None]) -> list[int]:
+    def pick(
+        self,
+        points: Fixed,
+        k: int,
+        progress: Callable[[int, int], None],
+        memo: Memo = FORGETFUL,
+    ) -> list[int]:
         """Row numbers of k distinct points in the order picked; ties go to the smaller id."""
         grid, rows = points.grid, points.rows
         near = self.rule == "l2" or points.in_a_cone
@@ -62,8 +76,26 @@ class Matcher:
             state -= points.powers**2 * rows.squares
         if near and self.rule == "dot":
             state[points.zeros] -= 4.0**grid.step
-        row = leader(state, rows.rank)
         picks: list[int] = []
+        kept = memo.recall()
+        if kept is not None:
+            picks = kept["picks"].tolist()
+            state.copy_(torch.from_numpy(kept["state"]))
+            theta = torch.from_numpy(kept["theta"]).to(theta)
+        row = leader(state, rows.rank)
+        several = chain if chain.holds(points) else serial if serial.holds(points) else None
+        if several is not None:
+            to, towards = theta.cpu(), target.cpu()
+            for batch in several.match(rows, state, pull, factor, row, k - len(picks)):
+                for values in chain.values(rows, batch):
+                    to = to + towards - values
+                picks += points.points.places[batch.cpu().numpy()].tolist()
+                progress(len(picks), k)
+                if memo.due() and len(picks) < k:
+                    now = {"state": state.cpu().numpy(), "theta": to.numpy()}
+                    memo.keep({"picks": np.array(picks), **now}, len(picks))
+            self.theta = to.to(theta) / 2.0**grid.step + origin
+            return picks
         while True:
             pick = points.best(row, value(state, row))
             picks.append(pick.place)
@@ -77,6 +109,47 @@ class Matcher:
             values = torch.from_numpy(pick.values).to(points.device)
             step = factor * float(POWERS[pick.lift])
             row = points.points.loops.advance(rows, state, pull, values, step)
+            if memo.due():
+                now = {"state": state.cpu().numpy(), "theta": theta.cpu().numpy()}
+                memo.keep({"picks": np.array(picks), **now}, len(picks))
+
+    def walk(
+        self,
+        points: Fixed,
+        batches: Sequence[tuple[NDArray[np.int64], int]],
+        progress: Callable[[int, int], None],
+        memo: Memo,
+    ) -> list[int]:
+        """Row numbers of picks from one batch after another, θ carried over.
+
+        Args:
+            points: the rows of all batches.
+            batches: rows of each and how many to pick of them.
+            progress: called with picks done and in all.
+            memo: where finished batches are kept.
+        """
+        total = sum(quota for _, quota in batches)
+        picks: list[int] = []
+        begin = 0
+        kept = memo.recall()
+        if kept is not None:
+            picks, begin = kept["picks"].tolist(), int(kept["batches"])
+            self.theta = torch.from_numpy(kept["theta"]).to(self.theta)
+        for number, (batch, quota) in enumerate(batches):
+            if number < begin:
+                continue
+
+            def told(step: int, _: int, done: int = len(picks)) -> None:
+                progress(done + step, total)
+
+            pool = points if len(batch) == len(points) else points.take(batch)
+            piece = memo.part(f"batch-{number}")
+            picks += self.pick(pool, quota, told, piece)
+            piece.close()
+            if memo.due():
+                now = {"batches": np.array(number + 1), "theta": self.theta.cpu().numpy()}
+                memo.keep({"picks": np.array(picks), **now}, len(picks))
+        return picks
 
 
 def direction(vector: Float[Tensor, " d"], reach: float) -> Float[Tensor, " d"]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from coreset_cli.io.matrix import Matrix
 from coreset_cli.kernels.comm import Alone, Comm
+from coreset_cli.kernels.cuda.stream import BLOCK_VALUES, streamed
 from coreset_cli.kernels.loops import Loops
 from coreset_cli.kernels.portable import Portable
 from coreset_cli.seeds import Key
@@ -118,7 +119,9 @@ class Points:
     @cached_property
     def loops(self) -> Loops:
         """What runs over the rows: compiled on a processor, unless they are few."""
-        if self.device.type != "cpu" or self._matrix.n * self.d < SMALL:
+        if self.device.type != "cpu":
+            return Portable(streamed, BLOCK_VALUES)
+        if self._matrix.n * self.d < SMALL:
             return Portable()
         from coreset_cli.kernels.compiled import Compiled  # takes seconds the first time
 
@@ -214,7 +217,7 @@ class Points:
 
     def _unscaled(self) -> Iterator[tuple[int, Float[Tensor, "b d"]]]:
         """Blocks of the rows as they are stored, in a buffer that is used again."""
-        buffer = self._empty(min(self._block_rows, self.n))
+        buffer = self._empty(max(1, min(self._block_rows, self.n)))
         for start in range(0, self.n, len(buffer)):
             stop = min(start + len(buffer), self.n)
             yield start, _filled(buffer[: stop - start], self._read(start, stop))
@@ -253,4 +256,6 @@ def _filled(target: Float[Tensor, "b d"], stored: NDArray[np.generic]) -> Float[
     """Write stored values, rounded to float32 where they are wider, into a tensor."""
     if stored.dtype not in (np.float16, np.float32):
         stored = stored.astype(np.float32)
+    if not stored.flags.writeable:
+        stored = stored.copy()  # torch refuses to look at values that are mapped read-only
     return target.copy_(torch.from_numpy(stored))

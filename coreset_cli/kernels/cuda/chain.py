@@ -129,7 +129,8 @@ def _batches(step: Callable[[], None], k: int, device: torch.device) -> Iterator
 
 def _recorded(step: Callable[[], None]) -> torch.cuda.CUDAGraph:
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # what other threads do on the device meanwhile is none of its business
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         for _ in range(BATCH):
             step()
     return graph

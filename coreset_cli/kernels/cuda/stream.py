@@ -16,7 +16,7 @@ BLOCK_VALUES = 1 << 25
 SHARE = 0.8
 """Part of the free memory of a device that rows may take; scores and blocks need the rest."""
 
-CHUNK_BYTES = 256 << 20
+CHUNK_BYTES = 64 << 20
 """Bytes of a chunk; two are held on the device and two in pinned memory."""
 
 
