@@ -24,6 +24,7 @@ import plain
 import pool
 import promise
 import published
+import roads
 from clock import timed
 from report import Copy, say
 from setup import Setup, use_threads
@@ -42,6 +43,7 @@ SECTIONS: dict[str, Callable[[Setup], None]] = {
     "counterparts": counterparts.measure,
     "packages": packages.measure,
     "promise": promise.measure,
+    "roads": roads.measure,
 }
 
 ALONE: dict[str, Callable[[Setup], None]] = {"scale": promise.measure_scale}
