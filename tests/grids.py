@@ -79,7 +79,7 @@ def first_of(score, rank):
 def held(points: Points):
     """[n, d] float64: what the rows are rounded to, where they were."""
     data = fixed(points)
-    values = data.rows.values.numpy() * np.exp2(data.rows.lifts.numpy())[:, None]
+    values = data.rows.values.numpy() * np.exp2(data.rows.lifts.numpy().astype(float))[:, None]
     return values / 2.0**data.grid.step + data.grid.origin.numpy()
 
 

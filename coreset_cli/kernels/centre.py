@@ -136,7 +136,8 @@ def _stand(points: Fixed, centre: Float[Tensor, " d"]) -> _Stand:
     centre = vector / 2.0**bits
     found = points.points.loops.forces(points.rows, vector, bits)
     sums = torch.from_numpy(points.points.comm.sum(found.sums)).to(centre)
-    heavy, upper, lower, touching, excess = points.points.comm.sum(found.counts).tolist()
+    counts = points.points.comm.sum(found.counts).tolist()
+    heavy, upper, lower, touching, further, excess = counts
     pull = sums[0] * 2.0**LIMB_BITS + sums[1] - heavy * centre + sums[2]
     strength = norm(pull) / 2.0**FORCE_BITS
     weight = heavy + (upper << LIMB_BITS) + lower
@@ -146,7 +147,7 @@ def _stand(points: Fixed, centre: Float[Tensor, " d"]) -> _Stand:
     return _Stand(
         centre=centre,
         step=step,
-        excess=math.ldexp(float(excess), -bits - EXCESS_BITS),
+        excess=math.ldexp(float((further << LIMB_BITS) + excess), -bits - EXCESS_BITS),
         nearest=points.best(found.row, -math.ldexp(found.distance, -bits)),
         plain=False,
     )

@@ -96,9 +96,9 @@ class Compiled:
         d = rows.values.shape[1]
         chunk = -(-self._chunk(rows) // BATCH) * BATCH
         parts = -(-len(rows) // chunk)
-        sums, counts = np.zeros((parts, 3, d), np.int64), np.zeros((parts, 5), np.int64)
+        sums, counts = np.zeros((parts, 3, d), np.int64), np.zeros((parts, 6), np.int64)
         whole = vector.numpy()
-        length = sum(int(value) ** 2 for value in whole.tolist())
+        length = int(np.square(whole.astype(np.int64)).sum())
         row, distance = machine.FORCES[self.parallel](
             rows.values.numpy(), rows.lifts.numpy(), rows.squares.numpy(), rows.rank.numpy(),
             whole, length, bits, chunk, sums, counts,

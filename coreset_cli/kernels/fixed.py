@@ -19,7 +19,9 @@ Why nothing depends on threads, blocks, storage, order of rows, places or device
   the same. For rows without lift these numbers are multiples of 2⁻¹² below 2⁴⁰ and nothing is
   rounded at all.
 - Sums over rows are of 64-bit whole numbers (`loops.Forces`): weights of at most 2²⁸ times values
-  below 2¹⁵, 512 rows at a time, are below 2⁵³; two limbs of 24 bits and more take 2³⁸ rows.
+  below 2¹⁵, 512 rows at a time, are below 2⁵³. Two limbs of 24 bits and more, and the sums of
+  weights, take 2³⁰ rows and more; unit vectors of 34 bits, of rows that nearly are the point, take
+  2²⁹ of those.
 - Ties go to the smaller id.
 """
 
@@ -136,8 +138,10 @@ class Fixed:
     def take(self, index: NDArray[np.int64]) -> "Fixed":
         """Some of the rows that are here, on the same grid."""
         points = self.points.subset(index)
-        rows = self.rows.take(torch.from_numpy(index).to(self.device))
-        return replace(self, points=points, n=points.total_n, rows=rows)
+        chosen = torch.from_numpy(index).to(self.device)
+        zeros = torch.isin(chosen, self.zeros).nonzero().squeeze(1)
+        rows = self.rows.take(chosen)
+        return replace(self, points=points, n=points.total_n, rows=rows, zeros=zeros)
 
     def around(self, origin: Float64[Tensor, " d"]) -> "Fixed":
         """The same points on a grid about another origin."""
@@ -272,7 +276,7 @@ def _first_by_hash(key: Key) -> NDArray[np.int64]:
 
 
 def _grid(points: Points, sample: Points, origin: Float64[Tensor, " d"]) -> Grid:
-    away = sample.each(lambda block: points.loops.norms((block - origin).float()))
+    away = sample.each(lambda block: points.loops.norms(block - origin))
     some = np.sort(away[away > 0].cpu().numpy())
     usual = float(some[len(some) // 2]) if len(some) else _farthest(points, origin)
     usual = max(usual, FINEST * norm(origin))

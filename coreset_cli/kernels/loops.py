@@ -101,14 +101,14 @@ class Forces:
     Args:
         sums: [3, d] upper and lower limb of Σ w·values over rows of weight w ≤ `CAP`, and
             2³⁴ · Σ (y − m)/‖y − m‖ over nearer rows.
-        counts: [5] Σ w; upper and lower limb of Σ w over nearer rows; how many rows touch;
-            Σ (‖y − m‖ − ‖y‖) with `EXCESS_BITS` more bits than m has.
+        counts: [6] Σ w; upper and lower limb of Σ w over nearer rows; how many rows touch; upper
+            and lower limb of Σ (‖y − m‖ − ‖y‖), with `EXCESS_BITS` more bits than m has.
         row: the nearest row, of equally near ones the smallest id; -1 where there are no rows.
         distance: how far it is, in units of the last bit of m.
     """
 
     sums: Int64[np.ndarray, "3 d"]
-    counts: Int64[np.ndarray, " 5"]
+    counts: Int64[np.ndarray, " 6"]
     row: int
     distance: float
 

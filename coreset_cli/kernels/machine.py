@@ -22,7 +22,7 @@ from coreset_cli.kernels.loops import (
     POWERS,
 )
 
-__all__ = ["ADVANCE", "COVER", "FORCES", "PRODUCTS", "ROUND_ROWS", "norms"]
+__all__ = ["ADVANCE", "COVER", "FORCES", "PRODUCTS", "ROUND_ROWS", "follow", "norms"]
 
 EXACT = {"reassoc", "contract"}
 """Licence to reorder and fuse, given to sums of whole numbers alone."""
@@ -186,7 +186,9 @@ def _pulled(values, lifts, squares, rank, vector, length, bits, first, last, sum
         if -distance > closest or (-distance == closest and rank[i] < rank[where]):
             closest, where = -distance, i
         if distance + norm > 0:
-            counts[4] += np.int64(np.rint(_EXCESS * (change / (distance + norm))))
+            excess = np.int64(np.rint(_EXCESS * (change / (distance + norm))))
+            counts[4] += excess >> LIMB_BITS
+            counts[5] += excess & _MASK
         if away <= d:
             counts[3] += 1
         else:
@@ -233,3 +235,17 @@ PRODUCTS = _both(_products)
 ADVANCE = _both(_advance)
 COVER = _both(_cover)
 FORCES = _both(_forces)
+
+_ADVANCE = ADVANCE[False]
+
+
+@numba.njit(nogil=True, cache=True)
+def follow(values, lifts, rank, state, pull, factor, row, picks, end):
+    """Write the next picks, the first of them `row`, and take each from all scores but the last."""
+    for t in range(len(picks)):
+        picks[t] = row
+        state[row] = -np.inf
+        if not (end and t + 1 == len(picks)):
+            step = factor * _POWERS[lifts[row]]
+            row = _ADVANCE(values, lifts, rank, state, pull, values[row], step, len(values))
+    return row

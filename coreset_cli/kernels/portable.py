@@ -128,7 +128,7 @@ class Portable:
         length = int(vector.long().square().sum())
         distance = torch.empty(len(rows), dtype=torch.float64, device=device)
         sums = torch.zeros(3, len(vector), dtype=torch.int64, device=device)
-        counts = torch.zeros(5, dtype=torch.int64, device=device)
+        counts = torch.zeros(6, dtype=torch.int64, device=device)
         for start, values in self._blocks(rows, device):
             which = slice(start, start + len(values))
             block = Rounded(values, rows.lifts[which], rows.squares[which], rows.rank[which])
@@ -157,7 +157,7 @@ class Portable:
 
 def _pulled(
     rows: Rounded, vector: Float64[Tensor, " d"], length: int, bits: int
-) -> tuple[Float64[Tensor, " n"], Int64[Tensor, "3 d"], Int64[Tensor, " 5"]]:
+) -> tuple[Float64[Tensor, " n"], Int64[Tensor, "3 d"], Int64[Tensor, " 6"]]:
     """Distances of rows to 2^-bits · vector, and the sums and counts of their forces."""
     exact = rows.values.double()
     powers = _powers(rows.lifts)
@@ -187,12 +187,14 @@ def _pulled(
         away_from = power[near, None] * rows.values[near] - vector
         part = (away_from / distance[near, None]).clamp(-1.0, 1.0)
         sums[2] = torch.round(_UNIT * part).long().sum(0)
+    further = torch.where(distance + norm > 0, excess, 0.0).long()
     counts = [
         true[~near].sum(),
         (true[near] >> LIMB_BITS).sum(),
         (true[near] & _MASK).sum(),
         touching.sum(),
-        torch.where(distance + norm > 0, excess, 0.0).long().sum(),
+        (further >> LIMB_BITS).sum(),
+        (further & _MASK).sum(),
     ]
     return distance, sums, torch.stack(counts)
 
