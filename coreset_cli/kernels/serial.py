@@ -1,0 +1,61 @@
+"""Picks of one thread: many of them in one call of what is compiled.
+
+Inside a class a pass over the rows takes some ten microseconds, less than it takes to come back
+from it and begin the next. Measured on one core: 128 picks of 1,281 × 768 in 3.8 ms instead of 9.3,
+10 picks of 100 × 256 in 0.03 ms instead of 0.47.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from coreset_cli.kernels.fixed import Fixed
+from coreset_cli.kernels.loops import Rounded
+from coreset_cli.kernels.portable import Portable
+
+__all__ = ["holds", "match"]
+
+VALUES = 1 << 28
+"""Values read in one call: some ten milliseconds, after which progress is told."""
+
+
+def holds(points: Fixed) -> bool:
+    """Whether all rows are here, for the caller's thread alone, and enough for compiled loops."""
+    mine = points.points.serial and points.comm.size == 1 and len(points) > 0
+    return mine and not isinstance(points.points.loops, Portable)
+
+
+def match(
+    rows: Rounded,
+    state: Float64[Tensor, " n"],
+    pull: Float64[Tensor, " n"],
+    factor: int,
+    first: int,
+    k: int,
+) -> Iterator[Int64[Tensor, " b"]]:
+    """Pick k rows, batch by batch: each the leader after the one before it was matched.
+
+    When a batch is handed out, its picks are -∞ in the state and matched in all other scores.
+
+    Args:
+        rows: all of them.
+        state: [n] scores; changed in place.
+        pull: [n] what a step adds to them.
+        factor: 1 or 2; a step takes factor · ⟨row, pick⟩ off every score.
+        first: the row that leads.
+        k: picks.
+    """
+    from coreset_cli.kernels import machine  # takes seconds the first time
+
+    size = max(1, VALUES // rows.values.numel())
+    row = first
+    for start in range(0, k, size):
+        picks = np.empty(min(size, k - start), np.int64)
+        row = machine.follow(
+            rows.values.numpy(), rows.lifts.numpy(), rows.rank.numpy(), state.numpy(),
+            pull.numpy(), float(factor), row, picks, start + len(picks) == k,
+        )  # fmt: skip
+        yield torch.from_numpy(picks)
