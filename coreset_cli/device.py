@@ -4,7 +4,10 @@ import os
 import re
 import resource
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from coreset_cli.errors import DeviceUnavailable, DoesNotFit, InvalidParameter
@@ -22,6 +25,7 @@ __all__ = [
     "parse_bytes",
     "peak_memory",
     "require_memory",
+    "watched_memory",
 ]
 
 START_UP = 512 << 20
@@ -30,6 +34,12 @@ START_UP = 512 << 20
 Measured with torch 2.15: 300 MiB for torch and pyarrow, 385 MiB with scikit-learn and matplotlib;
 the rest is room for other versions and for the stacks of many threads.
 """
+
+VARIES = 16 << 20
+"""Bytes by which what start-up takes differs from run to run, with room to spare."""
+
+LOOK_SECONDS = 0.01
+"""Time between two looks at the memory of this process."""
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
@@ -102,22 +112,26 @@ def memory_limit(text: str | None) -> int:
     return limit
 
 
-def require_memory(limit: int, needed: int, purpose: str, remedy: str) -> None:
+def require_memory(
+    limit: int, needed: int, purpose: str, remedy: str, *, held: int = START_UP
+) -> None:
     """Refuse a step that would not fit, before it allocates.
 
     Args:
         limit: bytes the process may use, from `memory_limit`.
-        needed: bytes the step allocates beside what start-up took.
+        needed: bytes the step allocates beside what is held.
         purpose: what the memory is for, as in a sentence.
         remedy: what the user can do.
+        held: bytes the process holds before the step.
 
     Raises:
-        DoesNotFit: start-up and the step together pass the limit.
+        DoesNotFit: what is held and the step together pass the limit; it says what would do.
     """
-    if START_UP + needed > limit:
+    if held + needed > limit:
+        enough = -(-(held + needed + VARIES) // VARIES) * VARIES
         raise DoesNotFit(
-            f"{purpose} needs {_show(needed)} beside the {_show(START_UP)} of start-up, and "
-            f"--max-memory is {_show(limit)}; {remedy}"
+            f"{purpose} needs {_show(needed)} beside the {_show(held)} of start-up, and "
+            f"--max-memory is {_show(limit)}; {remedy}; --max-memory {enough >> 20}M would do"
         )
 
 
@@ -135,6 +149,33 @@ def peak_memory() -> int:
     """Bytes of the largest resident set of this process so far, mapped files included."""
     unit = 1 if sys.platform == "darwin" else 1 << 10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+@contextmanager
+def watched_memory() -> Iterator[Callable[[], int]]:
+    """Watch the anonymous memory of this process; what is given says the largest amount so far.
+
+    The system keeps no such record: a thread looks a hundred times a second. Where the system does
+    not say how much memory is anonymous, the largest resident set stands for it.
+    """
+    largest, ended = anonymous_memory(), Event()
+
+    def look() -> int:
+        nonlocal largest
+        largest = max(largest, anonymous_memory())
+        return largest or peak_memory()
+
+    def watch() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            look()
+
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield look
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def cgroup_room(group: Path) -> int | None:

@@ -6,7 +6,7 @@ the one door through which selectors run, so no method checks a budget.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from coreset_cli.artifacts.labels import Labels
 from coreset_cli.errors import InfeasibleBudget, MissingInput
+from coreset_cli.kernels.cost import Cost
+from coreset_cli.kernels.memo import FORGETFUL, Memo
 from coreset_cli.kernels.points import Points
 from coreset_cli.kernels.ranking import Keep
 from coreset_cli.seeds import Key, Rng
 
 __all__ = [
+    "Cost",
     "Field",
     "Inputs",
     "Picks",
@@ -65,12 +68,14 @@ class Inputs:
         points: vectors, where there are any.
         classes: labels, where there are any.
         progress: told of long work.
+        memo: where long work leaves what it has done, and finds it again.
     """
 
     key: Key
     points: Points | None = None
     classes: Labels | None = None
     progress: Progress = silent
+    memo: Memo = FORGETFUL
 
     @property
     def n(self) -> int:
@@ -99,14 +104,21 @@ class Inputs:
             raise MissingInput("this method needs labels; name a column or a file with --label")
         return self.classes
 
-    def subset(self, rows: NDArray[np.int64], progress: Progress) -> "Inputs":
-        """The same of some rows."""
+    def subset(
+        self, rows: NDArray[np.int64], progress: Progress, memo: Memo = FORGETFUL
+    ) -> "Inputs":
+        """The same of some rows, as a piece of work of its own."""
         return Inputs(
             key=self.key.take(rows),
             points=self.points and self.points.subset(rows).renumbered(),
             classes=self.classes and self.classes.take(rows),
             progress=progress,
+            memo=memo,
         )
+
+    def one_thread(self) -> "Inputs":
+        """The same, computed by the caller's thread alone."""
+        return replace(self, points=self.points and self.points.one_thread())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +167,8 @@ class Selector(_Described, Protocol):
         """Pick k distinct rows, best first."""
         ...
 
-    def passes(self, n: int, k: int) -> float:
-        """How many times the vectors are read to pick k of n rows; for estimates."""
+    def cost(self, n: int, k: int) -> Cost:
+        """What picking k of n rows takes."""
         ...
 
 
@@ -173,8 +185,8 @@ class Score(_Described, Protocol):
         """[n] one number a row."""
         ...
 
-    def passes(self, n: int, k: int) -> float:
-        """How many times the vectors are read to score n rows; for estimates."""
+    def cost(self, n: int, k: int) -> Cost:
+        """What scoring n rows takes."""
         ...
 
 

@@ -26,7 +26,8 @@ from coreset_cli.commands.evaluation.summary import fidelity_of, find_centres, s
 from coreset_cli.commands.evaluation.trained import key_of, open_cache, train_all
 from coreset_cli.commands.evaluation.trainer import Trainer, Wanted
 from coreset_cli.commands.evaluation.truth import read_truth
-from coreset_cli.commands.select import Watch, planned_memory
+from coreset_cli.commands.select import Watch
+from coreset_cli.commands.select_memory import memory_of_any
 from coreset_cli.device import find_device, require_memory
 from coreset_cli.training.bootstrap import RESAMPLES
 from coreset_cli.training.recipe import LinearRecipe
@@ -105,7 +106,7 @@ def memory_beside(data: Data) -> int:
     """Bytes of selecting, of the statistics and of the resamples."""
     vectors = {id(v): v for v in (data.vectors, data.test) if isinstance(v, Embeddings)}
     ids = data.train.ids.values.nbytes + data.test.ids.values.nbytes
-    return sum(planned_memory(v, len(v.ids)) for v in vectors.values()) + ids + RESAMPLING
+    return sum(memory_of_any(v) for v in vectors.values()) + ids + RESAMPLING
 
 
 def find_trainer(

@@ -17,9 +17,12 @@ from coreset_cli.artifacts.selection import Selection
 from coreset_cli.artifacts.selection_file import format_of, write_selection
 from coreset_cli.commands.budget import Budget
 from coreset_cli.commands.register import make_method
+from coreset_cli.commands.select_loops import load_loops
+from coreset_cli.commands.select_memo import NOTHING_UNFINISHED, Unfinished, key_of
+from coreset_cli.commands.select_memory import planned_memory
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass
-from coreset_cli.device import find_device, peak_memory, require_memory
+from coreset_cli.device import find_device, watched_memory
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.io.atomic import refuse_existing, refuse_inside
 from coreset_cli.io.digest import lines_digest
@@ -27,20 +30,11 @@ from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Inputs, Score, Selector, choose
 
-__all__ = ["Balance", "Request", "Target", "build_selector", "select"]
+__all__ = ["Balance", "Request", "Target", "Unfinished", "build_selector", "select"]
 
 Balance = Literal["none", "proportional", "equal"]
 Watch = Callable[[str, int, int], None]
 """Told of a stage, the rows or picks done, and all of them."""
-
-ROW_BYTES = 96
-"""Bytes a row of state in the kernels: a handful of float64 values, ranks and hashes."""
-
-PICK_BYTES = 64
-"""Bytes a pick of what is kept and printed of it."""
-
-WORKING = 96 << 20
-"""Bytes of blocks and their temporaries, whatever the size of the input."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +75,26 @@ class Request:
         return (*self.paths, *label_files(self.label))
 
 
-def select(request: Request, watch: Watch) -> Selection:
+def select(
+    request: Request, watch: Watch, unfinished: Unfinished = NOTHING_UNFINISHED
+) -> Selection:
     """Open, check, pick.
+
+    Args:
+        request: what was asked for.
+        watch: told of long work.
+        unfinished: the folder of a run that can be continued; its key is known only here.
 
     Raises:
         CoresetError: whatever a user can act on.
     """
+    with watched_memory() as peak:
+        return _select(request, watch, unfinished, peak)
+
+
+def _select(
+    request: Request, watch: Watch, unfinished: Unfinished, peak: Callable[[], int]
+) -> Selection:
     started = time.perf_counter()
     method = make_method(request.method, request.settings)
     device = find_device(request.device)
@@ -95,20 +103,21 @@ def select(request: Request, watch: Watch) -> Selection:
     )
     k = request.budget.rows(data.matrix.n)
     selector = build_selector(method, request.balance, data, request.min_per_class)
-    require_memory(
-        request.max_memory,
-        planned_memory(data, k),
-        f"selecting from {data.matrix.n} rows",
-        "allow more, or select from fewer rows at a time",
-    )
+    load_loops(selector, data.matrix.n * data.matrix.d, device)
+    memory = planned_memory(data, selector, k, limit=request.max_memory, device=device)
+    memory.require(request.max_memory, data.matrix.n)
     found = scan(data, lambda done, total: watch("reading", done, total))
     require_finite(data, found)
-    points = Points(data.matrix, data.ids.key(), device)
+    parameters = parameters_of(request, method, selector, k)
+    content = found.record.content_digest
+    key = key_of(request.method, parameters, request.seed, content, selector)
+    points = Points(data.matrix, data.ids.key(), device, room=memory.room)
     inputs = Inputs(
         key=points.key,
         points=points,
         classes=data.labels,
         progress=lambda done, total: watch("selecting", done, total),
+        memo=unfinished.begin(key, k),
     )
     watch("selecting", 0, k)
     picks = choose(selector, inputs, k, Rng(request.seed))
@@ -116,7 +125,7 @@ def select(request: Request, watch: Watch) -> Selection:
     warnings = (*data.warnings, *zero_warning(data, found), *picks.notes)
     manifest = Manifest(
         command="select",
-        parameters=parameters_of(request, method, selector, k),
+        parameters=parameters,
         inputs=(found.record,),
         parents=parents_of(data.files),
         seed=request.seed,
@@ -127,7 +136,7 @@ def select(request: Request, watch: Watch) -> Selection:
         prefix=selector.prefix,
         device=str(device),
         seconds=round(time.perf_counter() - started, 3),
-        peak_memory=peak_memory(),
+        peak_memory=peak(),
         warnings=warnings,
         facts=picks.facts,
     )
@@ -162,15 +171,6 @@ def build_selector(
     if getattr(method, "scope", "pool") == "global":
         raise InvalidParameter("scope=global ranks all classes together; use --balance none")
     return PerClass(method=selector, balance=balance, least=min_per_class)
-
-
-def planned_memory(data: Embeddings, k: int) -> int:
-    """Bytes that opening and selecting allocate beside what start-up took.
-
-    Mapped files and temporary copies are the system's cache, not the process's memory.
-    """
-    ids = 0 if data.ids.is_row_number else data.ids.values.nbytes
-    return data.matrix.n * ROW_BYTES + k * PICK_BYTES + ids + WORKING
 
 
 def zero_warning(data: Embeddings, found: Scan) -> tuple[str, ...]:
@@ -222,6 +222,11 @@ class Target:
         refuse_inside(path, inputs)
         refuse_existing(path, force=force)
         return cls(path=path, form=format_of(path, form))
+
+    @property
+    def partial(self) -> Path:
+        """The folder of unfinished work."""
+        return self.path.with_name(f"{self.path.name}.partial")
 
     def write(self, selection: Selection) -> None:
         """Write it, whole or not at all."""

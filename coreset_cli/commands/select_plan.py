@@ -1,22 +1,22 @@
-"""What `select` would read and cost, from a measurement of half a second."""
+"""What `select` would read and cost, from a measurement of about a second."""
 
 import time
 from dataclasses import asdict, dataclass
 
-import torch
-
-from coreset_cli.artifacts.embeddings import open_embeddings
-from coreset_cli.artifacts.samples import require_labels
+from coreset_cli.artifacts.embeddings import Embeddings, open_embeddings
 from coreset_cli.commands.register import make_method
-from coreset_cli.commands.select import Request, build_selector, planned_memory
+from coreset_cli.commands.select import Request, build_selector
+from coreset_cli.commands.select_loops import load_loops
+from coreset_cli.commands.select_measure import measured_times
+from coreset_cli.commands.select_memory import planned_memory
 from coreset_cli.compose.per_class import PerClass
-from coreset_cli.device import START_UP, find_device
-from coreset_cli.kernels.points import Points
+from coreset_cli.device import find_device
+from coreset_cli.selector import Selector
 
 __all__ = ["Plan", "plan"]
 
-MEASURE_SECONDS = 0.5
-"""How long a dry run measures."""
+LOADED_SECONDS = 1.0
+"""Seconds that loading loops takes at most where they were compiled before, as a dry run does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,16 @@ class Plan:
         count: rows to pick.
         method: name of the method.
         balance: how classes share the budget.
-        bytes_to_read: over all passes.
+        bytes_to_read: over all passes, of values as stored and as rounded.
+        temporary_bytes: of rounded rows that go to a temporary file.
         peak_memory: bytes of anonymous memory, start-up included.
-        seconds: estimate from reading and multiplying a part of the input.
-        full_pass_seconds: of those, one pass.
+        seconds: estimate of the whole but for start-up, as the manifest states it.
+        full_pass_seconds: reading all values once.
+        opening_seconds: of these, opening and loading.
+        reading_seconds: of these, checking and digesting the values.
+        centre_seconds: of these, rounding and the centre; of a method that ranks all rows at once,
+            all it does.
+        picking_seconds: of these, the picks.
     """
 
     rows: int
@@ -43,9 +49,14 @@ class Plan:
     method: str
     balance: str
     bytes_to_read: int
+    temporary_bytes: int
     peak_memory: int
     seconds: float
     full_pass_seconds: float
+    opening_seconds: float
+    reading_seconds: float
+    centre_seconds: float
+    picking_seconds: float
 
     def record(self) -> dict[str, object]:
         """The plan as one JSON object."""
@@ -53,22 +64,27 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan as a person reads it."""
+        parts = ("opening", "reading", "centre", "picking")
+        times = ", ".join(f"{part} {getattr(self, f'{part}_seconds'):.1f}" for part in parts)
+        filed = f", and {self.temporary_bytes / 1e9:.2f} GB in a temporary file"
         return [
             f"input     {self.rows:,} rows × {self.width:,} {self.dtype}",
             f"keep      {self.count:,} rows by {self.method}, balance {self.balance}",
             f"read      {self.bytes_to_read / 1e9:.2f} GB over all passes",
-            f"memory    {self.peak_memory / (1 << 30):.2f} GiB at most, mapped files not counted",
-            f"time      about {self.seconds:.1f} s ({self.full_pass_seconds:.2f} s a pass)",
+            f"memory    {self.peak_memory / (1 << 30):.2f} GiB at most, mapped files not counted"
+            + (filed if self.temporary_bytes else ""),
+            f"time      about {self.seconds:.1f} s: {times}",
             "nothing was written",
         ]
 
 
 def plan(request: Request) -> Plan:
-    """Measure one pass over up to half a second of the input and multiply.
+    """Run a part of the selection for about a second and multiply.
 
     Raises:
         CoresetError: whatever `select` would raise before it reads.
     """
+    started = time.perf_counter()
     method = make_method(request.method, request.settings)
     device = find_device(request.device)
     data = open_embeddings(
@@ -76,19 +92,12 @@ def plan(request: Request) -> Plan:
     )
     n, k = data.matrix.n, request.budget.rows(data.matrix.n)
     selector = build_selector(method, request.balance, data, request.min_per_class)
-    points = Points(data.matrix, data.ids.key(), device)
-    vector = points.rows(torch.zeros(1, dtype=torch.int64))[0]
-    started, done = time.perf_counter(), 0
-    for start, block in points.blocks():
-        (block @ vector).sum().item()
-        done = start + len(block)
-        if time.perf_counter() - started > MEASURE_SECONDS:
-            break
-    one_pass = (time.perf_counter() - started) * n / done
-    passes = selector.passes(n, k) + 1
-    if isinstance(selector, PerClass):
-        classes = len(require_labels(data).names)
-        passes = selector.passes(n // classes, max(1, k // classes)) + 1
+    opened = time.perf_counter()
+    load_loops(selector, n * data.matrix.d, device)
+    opening = opened - started + min(time.perf_counter() - opened, LOADED_SECONDS)
+    memory = planned_memory(data, selector, k, limit=request.max_memory, device=device)
+    memory.require(request.max_memory, n)
+    times = measured_times(data, selector, k, device=device, room=memory.room)
     return Plan(
         rows=n,
         width=data.matrix.d,
@@ -96,8 +105,24 @@ def plan(request: Request) -> Plan:
         count=k,
         method=request.method,
         balance=selector.balance if isinstance(selector, PerClass) else "none",
-        bytes_to_read=int(passes * n * data.matrix.d * data.matrix.dtype.itemsize),
-        peak_memory=START_UP + planned_memory(data, k),
-        seconds=one_pass * passes,
-        full_pass_seconds=one_pass,
+        bytes_to_read=_bytes_to_read(data, selector, k),
+        temporary_bytes=memory.filed,
+        peak_memory=memory.peak,
+        seconds=opening + times.reading + times.centre + times.picking,
+        full_pass_seconds=times.reading,
+        opening_seconds=opening,
+        reading_seconds=times.reading,
+        centre_seconds=times.centre,
+        picking_seconds=times.picking,
     )
+
+
+def _bytes_to_read(data: Embeddings, selector: Selector, k: int) -> int:
+    """Once to check the values, then what the method reads, rounded rows at 2 bytes a value."""
+    n, pools = data.matrix.n, 1
+    if isinstance(selector, PerClass):
+        assert data.labels is not None
+        pools = len(data.labels.names)
+    cost = selector.cost(max(1, n // pools), max(1, k // pools))
+    stored = (1 + cost.reads) * data.matrix.dtype.itemsize
+    return int((stored + 2 * cost.passes) * n * data.matrix.d)

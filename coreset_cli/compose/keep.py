@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from coreset_cli.kernels.ranking import ranked
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Field, Inputs, Picks, Score
+from coreset_cli.selector import Cost, Field, Inputs, Picks, Score
 
 __all__ = ["ByScore"]
 
@@ -37,6 +37,6 @@ class ByScore:
         rows = ranked(scores, data.key.rank, self.method.keep)[:k]
         return Picks(rows=rows, scores=scores[rows])
 
-    def passes(self, n: int, k: int) -> float:
+    def cost(self, n: int, k: int) -> Cost:
         """As the score."""
-        return self.method.passes(n, k)
+        return self.method.cost(n, k)

@@ -1,16 +1,25 @@
-"""One selector inside every class, the budget shared over the classes."""
+"""One selector inside every class, the budget shared over the classes.
+
+Classes of exact methods run side by side, each on one thread: what a class gives is placed by the
+class, so neither the order they end in nor the number of threads changes a pick.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from coreset_cli.compose.finished import Finished
+from coreset_cli.compose.threads import Tally, side_by_side
 from coreset_cli.kernels.apportion import equal_turns, first_turns, raised_quotas, webster_turns
 from coreset_cli.kernels.groups import members
+from coreset_cli.kernels.points import SMALL, Points
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Field, Inputs, Picks, Selector, choose, needs
+from coreset_cli.selector import Cost, Field, Inputs, Picks, Selector, choose, needs
 
 __all__ = ["PerClass"]
 
@@ -51,23 +60,37 @@ class PerClass:
         turns, notes = self._turns(sizes, k)
         rows_of = members(data.labels.codes, len(sizes))
         places_of = members(turns, len(sizes))
-        found: list[_Part] = []
-        done = 0
-        for rows, places in zip(rows_of, places_of, strict=True):
-            if not len(places):
-                continue
+        classes = [
+            _Class(number, rows, places)
+            for number, (rows, places) in enumerate(zip(rows_of, places_of, strict=True))
+            if len(places)
+        ]
+        finished = Finished(data.memo)
+        tally = Tally(data.progress, finished.picks, k)
+        if finished.picks:
+            data.progress(finished.picks, k)
 
-            def progress(step: int, total: int, done: int = done) -> None:
-                data.progress(done + step, k)
+        def inside(one: _Class, *, alone: bool) -> Picks:
+            memo = data.memo.part(f"class-{one.number}")
+            part = data.subset(one.rows, tally.of_a_piece(), memo)
+            picks = choose(self.method, part if alone else part.one_thread(), len(one.places), rng)
+            finished.add(one.number, picks, memo)
+            return picks
 
-            inside = choose(self.method, data.subset(rows, progress), len(places), rng)
-            found.append(_Part(rows[inside.rows], places, inside))
-            done += len(places)
-        return _merged(found, k, notes)
+        left = [one for one in classes if one.number not in finished.found]
+        ahead, crowd = _divided(left, data.points) if self.exact else (left, [])
+        side_by_side(partial(inside, alone=True), ahead, 1, tally)
+        workers = _workers([len(one.rows) for one in crowd], data.points)
+        side_by_side(partial(inside, alone=False), crowd, workers, tally)
+        return _merged(classes, finished.found, k, notes)
 
-    def passes(self, n: int, k: int) -> float:
-        """As the method inside, for one class of the average size: each class is read alone."""
-        return self.method.passes(n, k)
+    def quotas(self, sizes: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+        """Rows that each class gives to a selection of k."""
+        return np.bincount(self._turns(sizes, k)[0], minlength=len(sizes))
+
+    def cost(self, n: int, k: int) -> Cost:
+        """As the method inside, for one class of n rows: each class is read alone."""
+        return self.method.cost(n, k)
 
     def _turns(self, sizes: NDArray[np.int64], k: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         share = webster_turns if self.balance == "proportional" else equal_turns
@@ -84,25 +107,59 @@ class PerClass:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """What one class gives: its rows, their places among all picks, and the rest."""
+class _Class:
+    """A class: its number, its rows, and their places among all picks."""
 
+    number: int
     rows: NDArray[np.int64]
     places: NDArray[np.int64]
-    picks: Picks
 
 
-def _merged(parts: list[_Part], k: int, notes: tuple[str, ...]) -> Picks:
+def _divided(classes: list[_Class], points: Points | None) -> tuple[list[_Class], list[_Class]]:
+    """Classes that run one after another on all threads, and those that run side by side.
+
+    A class of more than half of all rows would keep one thread busy while the others have nothing
+    left to do. Few values are done before threads are of use; rows in other places, and on other
+    devices, are read by one class at a time.
+    """
+    if points is None or points.comm.size > 1 or points.device.type != "cpu":
+        return classes, []
+    rows = sum(len(one.rows) for one in classes)
+    if rows * points.d < SMALL or len(classes) == 1:
+        return classes, []
+    largest_first = sorted(classes, key=lambda one: (-len(one.rows), one.number))
+    fits = 2 * points.d * len(largest_first[0].rows) <= points.room
+    ahead = int(not fits or 2 * len(largest_first[0].rows) > rows)
+    return largest_first[:ahead], largest_first[ahead:]
+
+
+def _workers(sizes: list[int], points: Points | None) -> int:
+    """How many classes, of so many rows each, run at once: as many as there is room for.
+
+    Args:
+        sizes: rows of each, the largest first.
+        points: whose room it is.
+    """
+    if points is None or not sizes:
+        return 1
+    held = np.cumsum([2 * points.d * rows for rows in sizes[: torch.get_num_threads()]])
+    return max(1, int(np.searchsorted(held, points.room, side="right")))
+
+
+def _merged(
+    classes: list[_Class], found: Mapping[int, Picks], k: int, notes: tuple[str, ...]
+) -> Picks:
     rows = np.empty(k, np.int64)
-    for part in parts:
-        rows[part.places] = part.rows
-        notes += part.picks.notes
+    for one in classes:
+        rows[one.places] = one.rows[found[one.number].rows]
+        notes += found[one.number].notes
+    picks = [found[one.number] for one in classes]
     return Picks(
         rows=rows,
-        scores=_placed(parts, k, [part.picks.scores for part in parts]),
-        weights=_placed(parts, k, [part.picks.weights for part in parts]),
+        scores=_placed(classes, k, [mine.scores for mine in picks]),
+        weights=_placed(classes, k, [mine.weights for mine in picks]),
         notes=tuple(dict.fromkeys(notes)),
-        facts=_largest([part.picks.facts for part in parts]),
+        facts=_largest([mine.facts for mine in picks]),
     )
 
 
@@ -113,11 +170,11 @@ def _largest(facts: list[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _placed(
-    parts: list[_Part], k: int, values: list[NDArray[np.float64] | None]
+    classes: list[_Class], k: int, values: list[NDArray[np.float64] | None]
 ) -> NDArray[np.float64] | None:
     placed = np.empty(k)
-    for part, mine in zip(parts, values, strict=True):
+    for one, mine in zip(classes, values, strict=True):
         if mine is None:
             return None
-        placed[part.places] = mine
+        placed[one.places] = mine
     return placed

@@ -140,5 +140,5 @@ def spool(name: str, blocks: Iterable[NDArray[np.generic]]) -> Matrix:
         if dtype is None or rows == 0 or width == 0:
             raise SchemaMismatch(f"{name} has no rows of vectors; write it again")
         file.flush()
-        mapped = np.memmap(file, dtype=dtype, mode="c", shape=(rows, width))
+        mapped = np.memmap(file, dtype=dtype, mode="r", shape=(rows, width))
     return Matrix([Shard(name, mapped)])

@@ -178,5 +178,5 @@ def _map(file: IO[bytes], header: Header, path: Path) -> NDArray[np.generic]:
     if header.nbytes == 0:
         raise SchemaMismatch(f"{path} has shape {header.shape}: there is nothing in it")
     order = "F" if header.fortran else "C"
-    # Copy on write: torch wants writable memory, and nobody writes.
-    return np.memmap(file, header.dtype, "c", file.tell(), header.shape, order)  # type: ignore[call-overload]
+    # Read-only: pages that could be written to would count towards a limit on data (RLIMIT_DATA).
+    return np.memmap(file, header.dtype, "r", file.tell(), header.shape, order)  # type: ignore[call-overload]

@@ -11,18 +11,26 @@ from torch import Tensor
 
 from coreset_cli.kernels.centre import NOT_CONVERGED, geometric_median
 from coreset_cli.kernels.coordinate import coordinate_median, mean
+from coreset_cli.kernels.cost import Cost
 from coreset_cli.kernels.distance import separations
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.groups import members
 from coreset_cli.kernels.points import Points
 
-__all__ = ["PASSES", "Centre", "centre_distances"]
+__all__ = ["COSTS", "Centre", "centre_distances"]
 
 Centre = Literal["mean", "median", "gm"]
 """Mean, coordinate-wise median, or geometric median."""
 
-PASSES = {"mean": 1.0, "median": 2.0, "gm": 20.0}
-"""Reads of the points that a centre usually takes; for estimates."""
+STATE_BYTES = 48
+"""Bytes a row beside the points: distances, and their order."""
+
+COSTS = {
+    "mean": Cost(reads=2.0, state=STATE_BYTES),
+    "median": Cost(reads=3.0, state=STATE_BYTES),
+    "gm": Cost(reads=2.0, passes=10.0, grids=1.0, state=STATE_BYTES),
+}
+"""What a centre and the distances to it usually take."""
 
 _LOG = logging.getLogger(__name__)
 

@@ -27,10 +27,10 @@ from coreset_cli.errors import InvalidParameter
 from coreset_cli.kernels.apportion import webster_turns
 from coreset_cli.kernels.centre import NOT_CONVERGED, geometric_median
 from coreset_cli.kernels.fixed import Fixed, fixed, norm
-from coreset_cli.kernels.matching import NO_DIRECTION, Matcher, direction
+from coreset_cli.kernels.matching import NO_DIRECTION, STATE_BYTES, Matcher, direction
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Field, Inputs, Picks, needs
+from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
 
 __all__ = ["Gm"]
 
@@ -79,19 +79,12 @@ class Gm:
         target = median.point
         if self.match == "cosine":
             target = direction(target, median.scale)
+            del points  # before the rows are rounded again
             points = fixed(data.embeddings.unit())
             notes += () if target.any() else (NO_DIRECTION,)
         theta = self._theta0(points, target, rng)
         matcher = Matcher(target, theta, "l2" if self.match == "l2" else "dot")
-        rows: list[int] = []
-        for batch, quota in self._batches(data, k, rng):
-            done = len(rows)
-
-            def progress(step: int, total: int, done: int = done) -> None:
-                data.progress(done + step, k)
-
-            pool = points if len(batch) == data.n else points.take(batch)
-            rows += matcher.pick(pool, quota, progress)
+        rows = matcher.walk(points, self._batches(data, k, rng), data.progress, data.memo)
         facts = {
             "median_iterations": median.iterations,
             "median_objective": median.objective,
@@ -99,9 +92,14 @@ class Gm:
         }
         return Picks(rows=np.asarray(rows, np.int64), notes=notes, facts=facts)
 
-    def passes(self, n: int, k: int) -> float:
-        """One a pick over a batch, and about twenty for the median."""
-        return k / self.batches + 20 * self.gamma + 4
+    def cost(self, n: int, k: int) -> Cost:
+        """One pass a pick over a batch, and about ten for the median."""
+        return Cost(
+            reads=2.0 if self.match == "cosine" or self.gamma < 1 else 1.0,
+            passes=k / self.batches + 10 * self.gamma,
+            grids=1.0 if self.gamma == 1 else 1 + self.gamma,
+            state=STATE_BYTES,
+        )
 
     def _sample(self, data: Inputs, rng: Rng) -> Points:
         m = max(1, int(np.ceil(self.gamma * data.n - 1e-9)))

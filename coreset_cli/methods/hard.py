@@ -12,10 +12,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from coreset_cli.kernels.prototypicality import PASSES, Centre, centre_distances
+from coreset_cli.kernels.prototypicality import COSTS, Centre, centre_distances
 from coreset_cli.kernels.ranking import Keep
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Field, Inputs, Scope, needs
+from coreset_cli.selector import Cost, Field, Inputs, Scope, needs
 
 __all__ = ["Hard"]
 
@@ -46,6 +46,6 @@ class Hard:
         classes = data.labels.codes if self.scope == "global" else None
         return centre_distances(data.embeddings, self.centre, classes).cpu().numpy()
 
-    def passes(self, n: int, k: int) -> float:
+    def cost(self, n: int, k: int) -> Cost:
         """Centre and distances."""
-        return PASSES[self.centre] + 1
+        return COSTS[self.centre]

@@ -16,9 +16,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from coreset_cli.kernels.fixed import fixed, norm
-from coreset_cli.kernels.matching import NO_DIRECTION, Matcher, direction
+from coreset_cli.kernels.matching import NO_DIRECTION, STATE_BYTES, Matcher, direction
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Field, Inputs, Picks, needs
+from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
 
 __all__ = ["Herding"]
 
@@ -46,13 +46,15 @@ class Herding:
         if self.match == "cosine":
             usual = points.total_norm() / points.n / 2.0**points.grid.step
             target = direction(target, usual)
+            del points  # before the rows are rounded again
             points = fixed(data.embeddings.unit())
             notes = () if target.any() else (NO_DIRECTION,)
         matcher = Matcher(target, target, "l2" if self.match == "l2" else "dot")
-        picks = matcher.pick(points, k, data.progress)
+        picks = matcher.pick(points, k, data.progress, data.memo)
         residual = norm(matcher.theta - target) / k
         return Picks(rows=np.asarray(picks, np.int64), notes=notes, facts={"residual": residual})
 
-    def passes(self, n: int, k: int) -> float:
-        """One a pick, and a few to begin."""
-        return k + 4.0
+    def cost(self, n: int, k: int) -> Cost:
+        """One pass a pick, and a few to begin."""
+        reads = 2.0 if self.match == "cosine" else 1.0
+        return Cost(reads=reads, passes=k + 3.0, grids=1.0, state=STATE_BYTES)

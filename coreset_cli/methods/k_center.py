@@ -13,10 +13,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from coreset_cli.kernels.centre import nearest_to
-from coreset_cli.kernels.farthest import farthest_first
+from coreset_cli.kernels.farthest import STATE_BYTES, farthest_first
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Field, Inputs, Picks, needs
+from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
 
 __all__ = ["KCenter"]
 
@@ -45,9 +45,9 @@ class KCenter:
             first = points.best(int(rng.shuffled("k-center", data.key)[0]), 0.0)
         else:
             first = nearest_to(points, points.mean())
-        rows, radii = farthest_first(points, k, first, data.progress)
+        rows, radii = farthest_first(points, k, first, data.progress, data.memo)
         return Picks(rows=np.asarray(rows, np.int64), scores=radii)
 
-    def passes(self, n: int, k: int) -> float:
-        """One a pick, and a few to begin."""
-        return k + 3.0
+    def cost(self, n: int, k: int) -> Cost:
+        """One pass a pick at most, and a few to begin; picks are held beside the rows."""
+        return Cost(reads=1.0, passes=k + 3.0, grids=1.0, kept=k, state=STATE_BYTES)

@@ -13,10 +13,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from coreset_cli.kernels.prototypicality import PASSES, Centre, centre_distances
+from coreset_cli.kernels.prototypicality import COSTS, Centre, centre_distances
 from coreset_cli.kernels.ranking import ranked
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Field, Inputs, Picks, Scope, needs
+from coreset_cli.selector import Cost, Field, Inputs, Picks, Scope, needs
 
 __all__ = ["Moderate"]
 
@@ -56,6 +56,6 @@ class Moderate:
             order = np.lexsort((data.key.rank, single, np.abs(single - np.median(single))))
         return Picks(rows=order[:k], scores=distances[order[:k]])
 
-    def passes(self, n: int, k: int) -> float:
+    def cost(self, n: int, k: int) -> Cost:
         """Centre and distances."""
-        return PASSES[self.centre] + 1
+        return COSTS[self.centre]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Field, Inputs, Picks, needs
+from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
 
 __all__ = ["Random"]
 
@@ -26,6 +26,6 @@ class Random:
         """The first k rows of a random order."""
         return Picks(rows=rng.shuffled("random", data.key)[:k])
 
-    def passes(self, n: int, k: int) -> float:
-        """None: the vectors are not used."""
-        return 0.0
+    def cost(self, n: int, k: int) -> Cost:
+        """The vectors are not used."""
+        return Cost(state=32)

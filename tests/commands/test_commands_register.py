@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from coreset_cli.kernels.ranking import Keep
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Field, Inputs, needs
+from coreset_cli.selector import Cost, Field, Inputs, needs
 
 __all__ = ["VeryTall"]
 
@@ -52,9 +52,9 @@ class VeryTall:
         """[n] sum of powers."""
         return data.embeddings.each(lambda rows: (rows**self.power).sum(1)).cpu().numpy()
 
-    def passes(self, n: int, k: int) -> float:
+    def cost(self, n: int, k: int) -> Cost:
         """One."""
-        return 1.0
+        return Cost(reads=1.0)
 '''
 
 

@@ -7,7 +7,7 @@ from clouds import inputs_of
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.methods.easy import Easy
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Score, choose
+from coreset_cli.selector import Cost, Score, choose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,8 @@ class Given:
     def score(self, data, rng):
         return np.concatenate([b[:, 0].numpy().copy() for _, b in data.embeddings.blocks()])
 
-    def passes(self, n, k):
-        return 1.0
+    def cost(self, n, k):
+        return Cost(reads=1.0)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,14 +26,14 @@ from coreset_cli.commands.select import Request, select
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.errors import InfeasibleBudget, MissingInput, NotFinite
-from coreset_cli.kernels import points
+from coreset_cli.kernels import compiled, points
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Inputs, Score, Selector, choose
 
 WRAPPERS = ["bare", "proportional", "equal"]
-EXACT = {"random"}
-"""Methods whose picks rest on integers alone; the others join with the exact kernels."""
+EXACT = {"easy", "gm", "hard", "herding", "k-center", "moderate", "random"}
+"""Methods whose picks depend on nothing but the numbers, the ids and the seed."""
 
 BY_DRAW = [("random", {}), ("gm", {"theta0": "random"}), ("k-center", {"first": "random"})]
 BY_WINDOW = ["moderate"]
@@ -112,7 +113,8 @@ def data_of(case: Case, rows=ROWS, labels=LABELS, ids=None) -> Inputs:
 
 def test_all_wrappers_are_here():
     files = Path(coreset_cli.compose.__file__).parent.glob("*.py")
-    assert {file.stem for file in files} == {"__init__", "keep", "per_class"}
+    beside = {"__init__", "finished", "threads"}  # how `per_class` runs its classes
+    assert {file.stem for file in files} - beside == {"keep", "per_class"}
 
 
 @cases
@@ -197,21 +199,55 @@ def test_blocks_change_nothing(case, monkeypatch):
         for rows in (1, 7, 1000):
             monkeypatch.setattr(points, "KEPT_BYTES", kept)
             monkeypatch.setattr(points, "BLOCK_BYTES", 8 * D * rows)
+            monkeypatch.setattr(points, "STORED_BYTES", 4 * D * rows)
             assert case.pick(data_of(case), 19) == expected
 
 
+def many_rows(n, d):
+    """Rows of all sizes: repeated ones, and some a million times as far out as the others."""
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(n, d)).astype(np.float32)
+    rows[: n // 4] = rows[n // 4 : 2 * (n // 4)]
+    rows[rng.random(n) < 0.1] *= 1e6
+    return rows, rng.integers(0, 4, n)
+
+
 @bare_cases
-def test_threads_change_nothing(case):
-    rows = np.random.default_rng(2).normal(size=(3000, 24)).astype(np.float32)
-    data_labels = np.arange(3000) % 4
-    before = torch.get_num_threads()
+def test_blocks_of_a_thousand_and_a_hundred_thousand_rows(case, monkeypatch):
+    rows, labels = many_rows(120_000, 4)
+    found = []
+    for block in (1000, 100_000):
+        monkeypatch.setattr(points, "BLOCK_BYTES", 8 * 4 * block)
+        monkeypatch.setattr(points, "STORED_BYTES", 4 * 4 * block)
+        found.append(case.pick(data_of(case, rows, labels), 8))
+    assert found[0] == found[1]
+
+
+@cases
+def test_compiled_loops_change_nothing(case, monkeypatch):
+    rows, labels = many_rows(1500, 24)
+    data = data_of(case, rows, labels)
+    expected = case.pick(data, 40)
+    monkeypatch.setattr(points, "SMALL", 0)
+    monkeypatch.setattr(compiled, "CHUNK_BYTES", 1 << 13)  # many chunks
+    assert case.pick(data_of(case, rows, labels), 40) == expected
+
+
+@bare_cases
+def test_threads_change_nothing(case, monkeypatch):
+    monkeypatch.setattr(points, "SMALL", 0)
+    monkeypatch.setattr(compiled, "CHUNK_BYTES", 1 << 13)
+    rows, labels = many_rows(3000, 24)
+    before = torch.get_num_threads(), numba.get_num_threads()
     found = []
     try:
         for threads in (1, 2, 4):
             torch.set_num_threads(threads)
-            found.append(case.pick(data_of(case, rows, data_labels), 25))
+            numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+            found.append(case.pick(data_of(case, rows, labels), 25))
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        numba.set_num_threads(before[1])
     assert found[0] == found[1] == found[2]
 
 
@@ -283,8 +319,10 @@ def test_scores_belong_to_the_picks(case):
 
 
 @cases
-def test_passes_are_an_estimate(case):
-    assert 0 <= case.selector().passes(1000, 10) < 2000
+def test_cost_is_an_estimate(case):
+    cost = case.selector().cost(1000, 10)
+    assert 0 <= cost.reads + cost.passes < 2000
+    assert 0 <= cost.grids <= 2
 
 
 @bare_cases

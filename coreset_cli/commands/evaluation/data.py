@@ -12,7 +12,8 @@ from coreset_cli.artifacts.pictures import Pictures, open_pictures, record_of
 from coreset_cli.artifacts.samples import column_labels, require_labels
 from coreset_cli.commands.evaluation.request import Request
 from coreset_cli.commands.select import Watch, zero_warning
-from coreset_cli.device import find_device
+from coreset_cli.commands.select_memory import memory_of_any
+from coreset_cli.device import START_UP, find_device
 from coreset_cli.errors import IdMismatch, SchemaMismatch
 from coreset_cli.kernels.points import Points
 
@@ -83,7 +84,13 @@ def open_data(request: Request) -> Data:
     vectors = train if isinstance(train, Embeddings) else _vectors_of(request, train)
     points = None
     if vectors is not None:
-        points = Points(vectors.matrix, vectors.ids.key(), find_device(request.device))
+        beside = sum(memory_of_any(v) for v in (vectors, test) if isinstance(v, Embeddings))
+        points = Points(
+            vectors.matrix,
+            vectors.ids.key(),
+            find_device(request.device),
+            room=max(0, request.max_memory - START_UP - beside),
+        )
     return Data(
         train=train,
         test=test,

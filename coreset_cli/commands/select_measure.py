@@ -1,0 +1,199 @@
+"""How long `select` will take: it is run on a part of the input for about a second."""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from coreset_cli.artifacts.embeddings import Embeddings, scan
+from coreset_cli.artifacts.samples import require_labels
+from coreset_cli.compose.per_class import PerClass
+from coreset_cli.compose.threads import Tally, side_by_side
+from coreset_cli.io.matrix import Matrix, Shard
+from coreset_cli.kernels.fixed import START_ROWS
+from coreset_cli.kernels.points import SMALL, Points
+from coreset_cli.seeds import Rng
+from coreset_cli.selector import Inputs, Selector, silent
+
+__all__ = ["Times", "extended", "measured_times"]
+
+READ_SECONDS = 0.25
+"""How long reading is measured."""
+
+PICK_SECONDS = 0.4
+"""How long picking is measured."""
+
+SAMPLE_BYTES = 96 << 20
+"""Bytes of rounded rows that are measured: more than caches hold, so memory shows."""
+
+SAMPLE_IDS = 20_000
+"""Ids whose digest is measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """Seconds of a run.
+
+    Args:
+        reading: the values once, and the digests of ids.
+        centre: rounding, the centre, and all else before the first pick; of a method that ranks
+            all rows at once, all it does.
+        picking: the picks.
+    """
+
+    reading: float
+    centre: float
+    picking: float
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Seconds that a method took before its first pick, and for each pick after it."""
+
+    before: float
+    pick: float
+
+
+def extended(n: int, few: tuple[int, float], many: tuple[int, float]) -> float:
+    """Seconds for n rows on the line through two measurements; it never falls.
+
+    Args:
+        n: rows.
+        few: rows and seconds.
+        many: rows, no fewer, and seconds.
+    """
+    rows, seconds = many
+    slope = (seconds - few[1]) / max(1, rows - few[0])
+    return seconds + max(0.0, slope) * (n - rows)
+
+
+class _EnoughError(Exception):
+    """It was measured for long enough."""
+
+
+def measured_times(
+    data: Embeddings, selector: Selector, k: int, *, device: torch.device, room: int
+) -> Times:
+    """Read and select for about a second; what grows with the rows is scaled to all of them.
+
+    Args:
+        data: the input.
+        selector: what picks; its loops are loaded.
+        k: rows to pick.
+        device: where it computes.
+        room: bytes of rounded rows that may be held in memory.
+    """
+    reading, rate = _reading(data)
+    if isinstance(selector, PerClass):
+        centre, picking = _by_class(data, selector, k, device, room)
+    else:
+        centre, picking = _in_one_pool(data, selector, k, device, room, int(rate))
+    return Times(reading=reading, centre=centre, picking=picking)
+
+
+def _reading(data: Embeddings) -> tuple[float, float]:
+    """Seconds of the scan and of what is made of ids; and rows read in `PICK_SECONDS`."""
+    n = data.matrix.n
+    some = _first_rows(data, min(n, SAMPLE_IDS))
+    started = time.perf_counter()
+    some.ids.digest()
+    ids = (time.perf_counter() - started) * n / some.matrix.n
+    if some.labels is not None:
+        some.labels.digest()
+        ids = (time.perf_counter() - started) * n / some.matrix.n
+    started, rows, ended = time.perf_counter(), 0, 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal rows, ended
+        rows, ended = done, time.perf_counter()
+        if ended - started > READ_SECONDS:
+            raise _EnoughError
+
+    with suppress(_EnoughError):
+        scan(replace(data, ids=some.ids, labels=None), progress)
+    values = ended - started
+    return ids + values * n / rows, PICK_SECONDS * rows / values
+
+
+def _in_one_pool(
+    data: Embeddings, selector: Selector, k: int, device: torch.device, room: int, rows: int
+) -> tuple[float, float]:
+    """Seconds before the first pick and of all picks, from two parts of the rows."""
+    n, d = data.matrix.n, data.matrix.d
+
+    def run(m: int) -> _Run:
+        part = _first_rows(data, m)
+        points = Points(part.matrix, part.ids.key(), device, room=room)
+        inputs = Inputs(key=points.key, points=points, classes=part.labels)
+        return _run(selector, inputs, min(k, m))
+
+    few = min(n, max(START_ROWS, -(-SMALL // d)))
+    many = min(n, max(2 * few, min(rows, SAMPLE_BYTES // (2 * d))))
+    first = run(few)
+    second = first if many == few else run(many)
+    before = extended(n, (few, first.before), (many, second.before))
+    return before, extended(n, (few, first.pick), (many, second.pick)) * (k - 1)
+
+
+def _by_class(
+    data: Embeddings, selector: PerClass, k: int, device: torch.device, room: int
+) -> tuple[float, float]:
+    """Seconds before the first pick and of all picks, from one class of the usual size."""
+    labels = require_labels(data)
+    sizes = labels.counts()
+    quotas = selector.quotas(sizes, k)
+    sizes, chosen = sizes[quotas > 0], np.flatnonzero(quotas)
+    usual = chosen[np.argsort(sizes, kind="stable")[len(sizes) // 2]]
+    threads = min(torch.get_num_threads(), len(sizes)) if selector.exact else 1
+    rows = np.flatnonzero(labels.codes == usual)
+    rows = rows[: max(1, SAMPLE_BYTES // (2 * data.matrix.d * threads))]
+    points = Points(data.matrix, data.ids.key(), device, room=room)
+    inputs = Inputs(key=points.key, points=points, classes=labels).subset(rows, silent)
+    inputs = inputs.one_thread() if threads > 1 else inputs
+    count = min(int(quotas[usual]), len(rows))
+    runs = side_by_side(
+        lambda _: _run(selector.method, inputs, count),
+        range(threads),
+        threads,
+        Tally(silent, 0, threads),
+    )
+    shared = len(rows) * threads * len(runs)
+    before = sum(run.before for run in runs) / shared
+    pick = sum(run.pick for run in runs) / shared
+    return before * float(sizes.sum()), pick * float(sizes @ (quotas[quotas > 0] - 1))
+
+
+def _run(method: Selector, inputs: Inputs, k: int) -> _Run:
+    """Pick until it has been measured for long enough."""
+    started = time.perf_counter()
+    first = last = picks = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal first, last, picks
+        last, picks = time.perf_counter(), done
+        first = first or last
+        if last - first > PICK_SECONDS:
+            raise _EnoughError
+
+    with suppress(_EnoughError):
+        method.select(replace(inputs, progress=progress), k, Rng(0))
+        ended = time.perf_counter()
+        first, last = (first, ended) if first else (ended, ended)
+    return _Run(first - started, (last - first) / max(1, picks - 1))
+
+
+def _first_rows(data: Embeddings, m: int) -> Embeddings:
+    """The first rows as an input of their own, with their ids and labels."""
+    shards, left = [], m
+    for shard in data.matrix.shards:
+        shards.append(Shard(shard.name, shard.array[:left]))
+        left -= len(shards[-1].array)
+    rows = np.arange(m)
+    return replace(
+        data,
+        matrix=Matrix([shard for shard in shards if len(shard.array)]),
+        ids=data.ids.take(rows),
+        labels=data.labels and data.labels.take(rows),
+    )

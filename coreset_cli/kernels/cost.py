@@ -1,0 +1,24 @@
+"""What picking takes, as far as it can be said before it runs."""
+
+from dataclasses import dataclass
+
+__all__ = ["Cost"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Passes over n rows, and what is held beside them.
+
+    Args:
+        reads: times the vectors are read as they are stored.
+        passes: times the rows, as rounded to the grid, are read.
+        grids: rounded rows held at once, as a share of the rows; 0 without a grid.
+        kept: rounded rows held in memory beside them.
+        state: bytes a row of all else that is held at once.
+    """
+
+    reads: float = 0.0
+    passes: float = 0.0
+    grids: float = 0.0
+    kept: int = 0
+    state: int = 0
