@@ -30,6 +30,7 @@ from coreset_cli.artifacts.ids import row_numbers
 from coreset_cli.device import find_device
 from coreset_cli.io.npy import open_npy
 from coreset_cli.kernels.centre import GeometricMedian, geometric_median, nearest_to
+from coreset_cli.kernels.cuda import chain
 from coreset_cli.kernels.farthest import farthest_first
 from coreset_cli.kernels.fixed import Fixed, fixed
 from coreset_cli.kernels.matching import Matcher
@@ -164,7 +165,8 @@ def main(out: Path, size: Size | None = None, small: Size | None = None) -> dict
     size, small = size or (LARGE if here else SMALL), small or (SMALL if here else TINY)
     out.mkdir(parents=True, exist_ok=True)
     name = torch.cuda.get_device_name() if here else f"{platform.machine()} processor"
-    header = {"device": name, "torch": torch.__version__, **vars(size)}
+    steps = "by Triton" if chain.compiles(device) else "in tensor operations"
+    header = {"device": name, "torch": torch.__version__, "steps": steps, **vars(size)}
     report = out / "gpu_engine.json"
     found = json.loads(report.read_text()) if report.exists() else {}
     if {key: found.get(key) for key in header} != header:
@@ -186,6 +188,8 @@ def show(found: dict, small: Size) -> None:
     """Print what was found."""
     n, d, k = found["n"], found["d"], found["k"]
     print(f"{found['device']}, torch {found['torch']}: {k:,} picks of {n:,} × {d}, one pool")
+    if torch.cuda.is_available():
+        print(f"steps {found['steps']}")
     seconds = found["measured"]["seconds"]
     print_table(["stage", "seconds"], [[stage, f"{took:.3f}"] for stage, took in seconds.items()])
     print()

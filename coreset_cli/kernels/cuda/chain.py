@@ -7,9 +7,12 @@ Both give the bits of `portable`, whose argument of exactness (`fixed`) holds fo
 """
 
 import os
+import shutil
+import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 from jaxtyping import Float64, Int32, Int64
@@ -20,7 +23,7 @@ from coreset_cli.kernels.cuda.track import Track
 from coreset_cli.kernels.fixed import Fixed
 from coreset_cli.kernels.loops import POWERS, Rounded
 
-__all__ = ["cover", "holds", "match", "values"]
+__all__ = ["compiles", "cover", "holds", "match", "values"]
 
 BATCH = 64
 """Steps of a recorded graph."""
@@ -60,7 +63,7 @@ def match(
         k: picks.
     """
     track = Track.starting(torch.tensor([first], device=state.device), 0.0, k)
-    if _compiled(state.device):
+    if compiles(state.device):
         from coreset_cli.kernels.cuda import launch  # loads Triton
 
         step: Callable[[], None] = launch.Match(rows, state, pull, factor, track)
@@ -94,7 +97,7 @@ def cover(
     before = by_rank[torch.searchsorted(rows.rank[by_rank], ranks)]
     done = len(before) - 1
     track = Track.starting(before, float(nearest[before[-1]]), k)
-    if _compiled(nearest.device):
+    if compiles(nearest.device):
         from coreset_cli.kernels.cuda import launch  # loads Triton
 
         step: Callable[[], None] = launch.Cover(rows, nearest, owner, track)
@@ -141,13 +144,19 @@ def _current(device: torch.device) -> AbstractContextManager[object]:
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
-def _compiled(device: torch.device) -> bool:
-    """Whether Triton is there to compile steps for a device, or to interpret them on another."""
+def compiles(device: torch.device) -> bool:
+    """Whether Triton is there to compile steps for a device, or to interpret them on another.
+
+    It compiles for Ampere and later, and on a new machine it builds a small library first, with a
+    C compiler and Python's headers.
+    """
     if find_spec("triton") is None:
         return False
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (7, 0)
-    return os.environ.get("TRITON_INTERPRET") == "1"
+    if device.type != "cuda":
+        return os.environ.get("TRITON_INTERPRET") == "1"
+    compiler = os.environ.get("CC") or shutil.which("clang") or shutil.which("gcc")
+    header = Path(sysconfig.get_paths()["include"], "Python.h")
+    return bool(compiler) and header.exists() and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _powers(rows: Rounded) -> Float64[Tensor, " n"]:
