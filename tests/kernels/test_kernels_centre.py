@@ -3,15 +3,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from clouds import median_of, points_of, vector
+from clouds import KINDS, drawn, median_of, points_of, vector
 from grids import fraction, held, rounding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.stats import special_ortho_group
 
-from coreset_cli.kernels import coordinate, fixed, points
-from coreset_cli.kernels.coordinate import coordinate_median, mean
+from coreset_cli.kernels import fixed
+from coreset_cli.kernels.coordinate import mean
 
 SQUARE = [[0, 0], [4, 0], [6, 6], [0, 4]]
 STRETCHED = [[0, 0], [4, 0], [100, 100], [0, 4]]
@@ -139,6 +139,50 @@ def test_objective_never_rises(rows):
     assert values[-1] < values[0]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("n", "d"), [(301, 5), (40, 1), (60, 300)])
+def test_rows_of_every_kind(kind, n, d):
+    """Few steps, none of which raises the objective, to where the raw rows pull evenly."""
+    rows = drawn(kind, n, d)
+    data, values = points_of(rows), []
+    for steps in range(1, 30):
+        found = median_of(data, max_iterations=steps)
+        values.append(found.objective)
+        if found.converged:
+            break
+    assert found.converged
+    assert found.iterations <= 12
+    last = 2.0**-52 * values[0] + fraction(data)  # the sum of norms ends where doubles end
+    assert all(after <= before + last for before, after in pairwise(values))
+    away = rows - found.point.numpy()
+    distance = np.linalg.norm(away, axis=1)
+    upon = distance <= rounding(data)
+    pull = np.linalg.norm((away[~upon] / distance[~upon, None]).sum(0))
+    turned = (rounding(data)[~upon] / distance[~upon]).sum()
+    assert pull <= np.count_nonzero(upon) + 2 * turned + 1e-5 * n
+
+
+@pytest.mark.parametrize("d", [1, 3, 600])
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
+def test_more_than_half_of_the_rows_are_the_median_exactly(d, value):
+    rows = cloud(201, d, 0)
+    rows[:102] = value
+    found = median_of(points_of(rows[np.random.default_rng(1).permutation(201)]))
+    assert found.point.tolist() == [float(np.float32(value))] * d
+
+
+@pytest.mark.parametrize("share", [0.1, 0.45])
+def test_outliers_of_a_million_radii_are_one_row_each(share):
+    """The median does not see how far they are: a thousand radii or a million give one point."""
+    rows = cloud(1000, 6, 0)
+    bad = int(share * 1000)
+    found = []
+    for far in (1e5, 1e6):
+        rows[:bad] = far * cloud(bad, 6, 1)
+        found.append(median_of(points_of(rows)).point.numpy())
+    assert np.linalg.norm(found[0] - found[1]) < 1e-3
+
+
 def test_running_out_of_steps_is_told():
     found = median_of(points_of(cloud(50, 3, 0) ** 3), max_iterations=2)
     assert (found.iterations, found.converged) == (2, False)
@@ -178,17 +222,6 @@ def test_stays_within_the_bound_of_its_breakdown(attack, share):
         assert dragged == pytest.approx(share * 10 * radius, rel=1e-4)
     if attack == "mean-attack":
         assert dragged == pytest.approx(10 * radius, rel=1e-4)
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 100])
-def test_coordinate_median_equals_numpy(n, monkeypatch):
-    rows = cloud(n, 5, n)
-    expected = np.median(rows.astype(float), axis=0)
-    assert coordinate_median(points_of(rows)).tolist() == expected.tolist()
-    monkeypatch.setattr(coordinate, "COLUMN_BYTES", 8 * n * 2)  # two columns at a time
-    monkeypatch.setattr(points, "BLOCK_BYTES", 8 * 5 * 3)
-    monkeypatch.setattr(points, "KEPT_BYTES", 0)
-    assert coordinate_median(points_of(rows)).tolist() == expected.tolist()
 
 
 def test_start_is_of_a_sample_chosen_by_id_hash(monkeypatch):
