@@ -15,12 +15,14 @@ import pytest
 import torch
 from clouds import KINDS, ignore, points_of
 from grids import grid_rows, in_bits, whole
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from coreset_cli.kernels.coordinate import mean
-from coreset_cli.kernels.cuda import chain, stream
+from coreset_cli.kernels.cuda import chain, stream, tensors
+from coreset_cli.kernels.cuda.track import Track
 from coreset_cli.kernels.farthest import farthest_first
 from coreset_cli.kernels.fixed import fixed
-from coreset_cli.kernels.loops import BATCH
+from coreset_cli.kernels.loops import BATCH, Rounded
 from coreset_cli.kernels.matching import Matcher
 from coreset_cli.kernels.portable import Portable
 
@@ -167,6 +169,27 @@ def test_a_chain_goes_on_where_a_run_was_called_off(far, monkeypatch, run, befor
     assert len(diary.kept["picks"]) in (15, 19)
     far(after)
     assert run(points, 40, ignore, Diary(diary.kept)) == expected
+
+
+@without_interpreter
+def test_nothing_leaves_the_device_in_a_step():
+    """On a device that torch makes up: it refuses to mix devices, and to tell the host a value."""
+    n, d, k = 1000, 16, 50
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        device = torch.device("cuda", 0)
+        rows = Rounded.empty(n, d, device)
+        track = Track.starting(torch.zeros(1, dtype=torch.int64, device=device), 0.0, k)
+        state, pull, powers = torch.zeros(3, n, dtype=torch.float64, device=device)
+        owner = torch.zeros(n, dtype=torch.int32, device=device)
+        for step in (
+            tensors.Match(rows, powers, state, pull, 2, track),
+            tensors.Cover(rows, powers, state, owner, track),
+        ):
+            step()
+        loops = Portable(stream.streamed, stream.BLOCK_VALUES)
+        vector = torch.zeros(d, dtype=torch.float64, device=device)
+        assert loops.products(rows, vector).device == device
+        assert loops.norms(rows.values.float()).device == device
 
 
 def in_chunks(values, device):
