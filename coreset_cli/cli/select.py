@@ -1,6 +1,7 @@
 """Words of `coreset select`."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,6 +44,14 @@ def select(
     form: Annotated[
         str | None,
         typer.Option("--format", help="txt, npy, json, parquet, mask or datacomp."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="DIR",
+            help="Keep unfinished work of long runs here and continue it. [default: FILE.partial]",
+        ),
     ] = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -89,19 +98,29 @@ def select(
         plan = planned(request)
         report.write_out([json.dumps(plan.record(), indent=2)] if as_json else plan.lines())
         return
-    with report.Watcher(quiet=quiet).shown() as watch:
-        selection = command.select(request, watch)
-    if sort is options.Sort.index:
-        selection = selection.by_index()
-    manifest = selection.manifest
-    assert manifest is not None
-    if not quiet:
-        for warning in manifest.warnings:
-            report.warn(warning)
-    if target is not None:
-        target.write(selection)
-    if as_json:
-        report.write_out([manifest.to_json(rows=selection.rows.tolist())])
-    elif target is None:
-        report.write_out(map(str, selection.rows.tolist()))
+    if checkpoint is None and target is not None:
+        checkpoint = target.partial
+    unfinished = command.Unfinished(
+        checkpoint,
+        inputs=request.inputs,
+        force=force,
+        say=(lambda text: None) if quiet else report.note,
+    )
+    with unfinished:
+        with report.Watcher(quiet=quiet).shown() as watch:
+            selection = command.select(request, watch, unfinished)
+        if sort is options.Sort.index:
+            selection = selection.by_index()
+        manifest = selection.manifest
+        assert manifest is not None
+        if not quiet:
+            for warning in manifest.warnings:
+                report.warn(warning)
+        if target is not None:
+            target.write(selection)
+        if as_json:
+            report.write_out([manifest.to_json(rows=selection.rows.tolist())])
+        elif target is None:
+            report.write_out(map(str, selection.rows.tolist()))
+        unfinished.remove()
     report.note(str(manifest.selection_digest))

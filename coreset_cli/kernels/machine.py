@@ -22,7 +22,7 @@ from coreset_cli.kernels.loops import (
     POWERS,
 )
 
-__all__ = ["ADVANCE", "COVER", "FORCES", "PRODUCTS", "ROUND_ROWS", "follow", "norms"]
+__all__ = ["ADVANCE", "COVER", "FORCES", "PRODUCTS", "ROUND_ROWS", "follow", "norms", "reach"]
 
 EXACT = {"reassoc", "contract"}
 """Licence to reorder and fuse, given to sums of whole numbers alone."""
@@ -237,6 +237,7 @@ COVER = _both(_cover)
 FORCES = _both(_forces)
 
 _ADVANCE = ADVANCE[False]
+_COVER = COVER[False]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -249,3 +250,24 @@ def follow(values, lifts, rank, state, pull, factor, row, picks, end):
             step = factor * _POWERS[lifts[row]]
             row = _ADVANCE(values, lifts, rank, state, pull, values[row], step, len(values))
     return row
+
+
+@numba.njit(nogil=True, cache=True)
+def reach(values, lifts, squares, rank, nearest, owner, picks, scores, first, last):
+    """Cover picks[first:last] one after another, write how far each was, and who is next."""
+    spacing = np.empty(last)
+    for t in range(first, last):
+        row = picks[t]
+        scores[t] = nearest[row]
+        nearest[row] = -np.inf
+        if t + 1 == len(picks):
+            return
+        power, square = _POWERS[lifts[row]], np.float64(squares[row])
+        for j in range(t + 1):
+            mine = _POWERS[lifts[picks[j]]]
+            product = 2 * power * (mine * _product(values, picks[j], values[row]))
+            spacing[j] = mine * mine * squares[picks[j]] + power * power * square - product
+        picks[t + 1] = _COVER(
+            values, lifts, squares, rank, nearest, owner, values[row], power, square,
+            spacing[: t + 1], len(values),
+        )  # fmt: skip

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int32, Int64
 from torch import Tensor
 
 from coreset_cli.kernels.fixed import Fixed
 from coreset_cli.kernels.loops import Rounded
 from coreset_cli.kernels.portable import Portable
 
-__all__ = ["holds", "match"]
+__all__ = ["cover", "holds", "match"]
 
 VALUES = 1 << 28
 """Values read in one call: some ten milliseconds, after which progress is told."""
@@ -59,3 +59,38 @@ def match(
             pull.numpy(), float(factor), row, picks, start + len(picks) == k,
         )  # fmt: skip
         yield torch.from_numpy(picks)
+
+
+def cover(
+    rows: Rounded,
+    nearest: Float64[Tensor, " n"],
+    owner: Int32[Tensor, " n"],
+    ranks: Int64[Tensor, " t"],
+    k: int,
+) -> Iterator[tuple[Int64[Tensor, " b"], list[float]]]:
+    """Pick rows until there are k, batch by batch: each the farthest from those before it.
+
+    Args:
+        rows: all of them.
+        nearest: [n] squared distance of each row to its owner, the pick nearest to it; changed in
+            place, -∞ for picks.
+        owner: [n] which pick it is; changed in place.
+        ranks: of the picks that are covered, and at last of the next, which is not.
+        k: picks in all.
+
+    Yields:
+        Rows, and the squared distance of each to the picks before it; ∞ for the very first.
+    """
+    from coreset_cli.kernels import machine  # takes seconds the first time
+
+    size = max(1, VALUES // rows.values.numel())
+    by_rank = rows.rank.argsort()
+    picks, scores = np.empty(k, np.int64), np.empty(k)
+    picks[: len(ranks)] = by_rank[torch.searchsorted(rows.rank[by_rank], ranks)].numpy()
+    for first in range(len(ranks) - 1, k, size):
+        last = min(first + size, k)
+        machine.reach(
+            rows.values.numpy(), rows.lifts.numpy(), rows.squares.numpy(), rows.rank.numpy(),
+            nearest.numpy(), owner.numpy(), picks, scores, first, last,
+        )  # fmt: skip
+        yield torch.from_numpy(picks[first:last].copy()), scores[first:last].tolist()

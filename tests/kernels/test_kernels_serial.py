@@ -1,0 +1,101 @@
+"""Many picks in one call are the picks of one pass each."""
+
+import numpy as np
+import pytest
+import torch
+from clouds import KINDS, drawn, ignore, points_of
+
+from coreset_cli.kernels import points, serial
+from coreset_cli.kernels.farthest import farthest_first
+from coreset_cli.kernels.fixed import fixed
+from coreset_cli.kernels.matching import Matcher
+from coreset_cli.kernels.memo import Forgetful
+
+
+@pytest.fixture(autouse=True)
+def _compiled(monkeypatch):
+    """Compiled loops, however few rows."""
+    monkeypatch.setattr(points, "SMALL", 0)
+
+
+class Kept(Forgetful):
+    """Keeps every state, as a folder would."""
+
+    def __init__(self):
+        self.states = []
+
+    def due(self):
+        return True
+
+    def keep(self, state, done):
+        self.states.append(({name: np.array(values) for name, values in state.items()}, done))
+
+
+class Found(Forgetful):
+    """Finds a state."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def recall(self):
+        return self.state
+
+
+def pools(kind, n=70, d=9):
+    """The same points for loops of one pass, and for one thread alone."""
+    rows = drawn(kind, n, d, 3)
+    ids = np.random.default_rng(1).permutation(n)
+    plain = points_of(rows, ids)
+    return fixed(plain), fixed(plain.one_thread())
+
+
+def matched(pool, rule, k, memo, theta):
+    target = torch.zeros_like(pool.grid.origin)
+    matcher = Matcher(target, theta, rule)
+    return matcher.pick(pool, k, ignore, memo), matcher.theta.tolist()
+
+
+def covered(pool, k, memo):
+    first = pool.best(5, 0.0)
+    rows, radii = farthest_first(pool, k, first, ignore, memo)
+    return rows, radii.tolist()
+
+
+@pytest.mark.parametrize("values", [1, 2000, 1 << 28])
+@pytest.mark.parametrize("kind", KINDS)
+def test_picks_are_the_same(kind, values, monkeypatch):
+    monkeypatch.setattr(serial, "VALUES", values)
+    plain, alone = pools(kind)
+    assert not serial.holds(plain)
+    assert serial.holds(alone)
+    theta = plain.grid.origin + 0.5
+    for rule in ("l2", "dot"):
+        for k in (1, 30, 70):
+            one = matched(plain, rule, k, Forgetful(), theta)
+            assert matched(alone, rule, k, Forgetful(), theta) == one
+    for k in (1, 30, 70):
+        assert covered(alone, k, Forgetful()) == covered(plain, k, Forgetful())
+
+
+@pytest.mark.parametrize("values", [1, 70 * 9 * 7])
+def test_goes_on_from_a_state_of_either(values, monkeypatch):
+    monkeypatch.setattr(serial, "VALUES", values)
+    plain, alone = pools("blobs")
+    theta = plain.grid.origin + 0.5
+    for run in (lambda pool, memo: matched(pool, "l2", 50, memo, theta),
+                lambda pool, memo: covered(pool, 50, memo)):  # fmt: skip
+        whole = run(plain, Forgetful())
+        for left, right in ((plain, alone), (alone, plain), (alone, alone)):
+            kept = Kept()
+            assert run(left, kept) == whole
+            for state, done in kept.states[:: max(1, len(kept.states) // 3)]:
+                assert done == len(state["picks"])
+                assert run(right, Found(state)) == whole
+
+
+def test_progress_is_told_batch_by_batch(monkeypatch):
+    monkeypatch.setattr(serial, "VALUES", 70 * 9 * 20)
+    _, alone = pools("blobs")
+    target, told = torch.zeros_like(alone.grid.origin), []
+    Matcher(target, target, "l2").pick(alone, 50, lambda done, total: told.append((done, total)))
+    assert told == [(20, 50), (40, 50), (50, 50)]
