@@ -82,6 +82,7 @@ class Watcher:
         self._task: TaskID
         self._stage = ""
         self._since = self._said = time.monotonic()
+        self._before = 0  # done when the pace began to be taken: neither preparing nor earlier work
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Take note of `done` out of `total` of a stage."""
@@ -93,9 +94,12 @@ class Watcher:
             self._bar.update(self._task, completed=done, total=total)
             return
         now = time.monotonic()
+        if done and not self._before:
+            self._since, self._before = now, done
         if now - self._said >= self.every:
             self._said = now
-            left = f", {_left(now - self._since, done, total)}" if done else ""
+            made = done - self._before
+            left = f", {_left(now - self._since, made, total - done)}" if made else ""
             note(f"{stage}: {done:,} of {total:,}{left}")
 
     @contextmanager
@@ -110,7 +114,7 @@ class Watcher:
 
     def _begin(self, stage: str, total: int) -> None:
         self._stage = stage
-        self._since = time.monotonic()
+        self._since, self._before = time.monotonic(), 0
         if sys.stderr is None or not sys.stderr.isatty():
             return
         from rich.console import Console
@@ -148,9 +152,9 @@ def _rate(speed: float) -> str:
     return f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s"
 
 
-def _left(seconds: float, done: int, total: int) -> str:
+def _left(seconds: float, made: int, missing: int) -> str:
     """How long the rest will take at the pace so far: `about 40 s left`, `3 min`, `2 h 5 min`."""
-    left = seconds * (total - done) / done
+    left = seconds * missing / made
     minutes = round(left / 60)
     if minutes < 2:
         return f"about {left:.0f} s left"

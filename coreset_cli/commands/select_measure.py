@@ -167,21 +167,25 @@ def _by_class(
 
 def _run(method: Selector, inputs: Inputs, k: int) -> _Run:
     """Pick until it has been measured for long enough."""
-    started = time.perf_counter()
-    first = last = picks = 0.0
+    told: list[tuple[float, int]] = []
 
     def progress(done: int, total: int) -> None:
-        nonlocal first, last, picks
-        last, picks = time.perf_counter(), done
-        first = first or last
-        if last - first > PICK_SECONDS:
+        told.append((time.perf_counter(), done))
+        if told[-1][0] - told[0][0] > PICK_SECONDS:
             raise _EnoughError
 
+    started = time.perf_counter()
     with suppress(_EnoughError):
         method.select(replace(inputs, progress=progress), k, Rng(0))
-        ended = time.perf_counter()
-        first, last = (first, ended) if first else (ended, ended)
-    return _Run(first - started, (last - first) / max(1, picks - 1))
+    before = (told[0][0] if told else time.perf_counter()) - started
+    if not told or k == 1:
+        return _Run(before, 0.0)
+    if len(told) == 1:  # all picks were made in one call
+        first = _run(method, inputs, 1).before
+        return _Run(first, max(0.0, before - first) / (k - 1))
+    (first, few), (last, many) = told[0], told[-1]
+    pick = (last - first) / (many - few)
+    return _Run(max(0.0, before - pick * (few - 1)), pick)
 
 
 def _first_rows(data: Embeddings, m: int) -> Embeddings:
