@@ -1,4 +1,4 @@
-"""Roads to fewer bytes a pick that were tried and not taken: what each would have saved.
+"""Roads to fewer bytes a pick: what each saves.
 
 Counted, not timed, so that the figures are the same on every machine. All are exact: a row may be
 passed over only where a bound proves that it is not the next pick.
@@ -35,13 +35,14 @@ ROWS = 8_000
 def measure(setup: Setup) -> None:
     """Print one table."""
     heading(
-        "Roads tried and not taken",
+        "Roads to fewer bytes a pick",
         f"Matching by l2, {PICKS} picks. The first three columns are the share of rows that still "
         "have to be read in full for a pick: after scores from the upper byte of every value, with "
         "the lower byte bounded by Cauchy and Schwarz; after the bound 2‖θ‖‖y‖ − ‖y‖² from the "
         f"norm alone; after scores that are {STALE} picks old, with the change of θ bounded "
-        f"likewise. The last is how many of {GUESSES} picks guessed in a pool of rows that led "
-        f"lately ({POOL} a pass, kept for {ROUNDS}) turn out right, so that one pass serves all.",
+        "likewise. None of these is taken. The last is, for rows beyond the cache: how many of "
+        f"{GUESSES} picks guessed in a pool of rows that led lately ({POOL} a pass, kept for "
+        f"{ROUNDS}) turn out right, so that one pass serves all of them.",
     )
     table(("rows", "upper byte", "norm", "stale", "picks a pass"))
     for name, array in _sets():
