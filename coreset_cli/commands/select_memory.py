@@ -27,7 +27,7 @@ CLASS_BYTES = 32
 PICK_BYTES = 64
 """Bytes a pick of what is kept and printed of it."""
 
-MOST_STATE = 64
+MOST_STATE = 97
 """Bytes a row that the methods hold at most beside rounded rows."""
 
 LEAST = 16 << 20

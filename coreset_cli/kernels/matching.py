@@ -25,8 +25,9 @@ Rule = Literal["dot", "l2"]
 NO_DIRECTION = "the centre of the rows is the zero vector: cosine has no direction to match"
 """What to tell the user where `direction` is zero."""
 
-STATE_BYTES = 64
-"""Bytes a row beside the points: scores, what is added to them, and how they are made."""
+STATE_BYTES = 97
+"""Bytes a row beside the points: scores, what is added to them, how they are made, and products
+with the picks that are guessed."""
 
 
 @dataclass

@@ -50,4 +50,4 @@ class KCenter:
 
     def cost(self, n: int, k: int) -> Cost:
         """One pass a pick at most, and a few to begin; picks are held beside the rows."""
-        return Cost(reads=1.0, passes=k + 3.0, grids=1.0, kept=k, state=STATE_BYTES)
+        return Cost(reads=1.0, passes=k + 3.0, grids=1.0, kept=2 * k, state=STATE_BYTES)
