@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -31,6 +32,8 @@ def _threads(monkeypatch):
     torch.set_num_threads(4)
     yield
     assert torch.get_num_threads() == 4, "the pool left torch with other threads"
+    with ThreadPoolExecutor(1) as fresh:
+        assert fresh.submit(torch.get_num_threads).result() == 4
     torch.set_num_threads(before)
 
 

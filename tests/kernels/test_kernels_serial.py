@@ -61,7 +61,7 @@ def covered(pool, k, memo):
     return rows, radii.tolist()
 
 
-@pytest.mark.parametrize("values", [1, 2000, 1 << 28])
+@pytest.mark.parametrize("values", [20 * 70 * 9, 1 << 28])
 @pytest.mark.parametrize("kind", KINDS)
 def test_picks_are_the_same(kind, values, monkeypatch):
     monkeypatch.setattr(serial, "VALUES", values)
@@ -70,10 +70,10 @@ def test_picks_are_the_same(kind, values, monkeypatch):
     assert serial.holds(alone)
     theta = plain.grid.origin + 0.5
     for rule in ("l2", "dot"):
-        for k in (1, 30, 70):
+        for k in (1, 70):
             one = matched(plain, rule, k, Forgetful(), theta)
             assert matched(alone, rule, k, Forgetful(), theta) == one
-    for k in (1, 30, 70):
+    for k in (1, 70):
         assert covered(alone, k, Forgetful()) == covered(plain, k, Forgetful())
 
 
