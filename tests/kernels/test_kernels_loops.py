@@ -172,9 +172,9 @@ def test_where_there_are_no_rows_none_leads(loops):
 @pytest.mark.parametrize("factor", [1, 2])
 def test_advancing(kind, n, d, factor):
     rows, rng = grid_rows(kind, n, d), np.random.default_rng(d)
-    start = torch.from_numpy(np.round(rng.normal(size=n) * 2**24) / 2**12)
+    start = torch.from_numpy(rng.choice([0.0, 2.0**30 + 2.0**-12], n))  # many ties
     start[n // 2 : n // 2 + 1] = -math.inf  # picked before
-    pull = torch.from_numpy(np.round(rng.normal(size=n) * 2**16) / 2**12)
+    pull = torch.from_numpy(rng.choice([0.0, -(2.0**20) - 2.0**-12], n))
     ordinary = (rows.lifts == 0).numpy()
     points = torch.from_numpy(np.flatnonzero(ordinary)[:3])
 

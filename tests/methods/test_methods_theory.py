@@ -7,7 +7,6 @@ from clouds import inputs_of, median_of, points_of
 from coreset_cli.commands.register import make_method
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.kernels.coordinate import mean
-from coreset_cli.kernels.fixed import fixed
 from coreset_cli.methods.gm import Gm
 from coreset_cli.methods.herding import Herding
 from coreset_cli.methods.random import Random
