@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.selection_file import read_selection
 from coreset_cli.commands.evaluate import find_trainer, memory_beside
-from coreset_cli.commands.evaluation.data import bytes_of, open_data
+from coreset_cli.commands.evaluation.data import Data, bytes_of, open_data
 from coreset_cli.commands.evaluation.draws import group_count
 from coreset_cli.commands.evaluation.request import Request
 from coreset_cli.device import START_UP
@@ -97,7 +97,15 @@ def plan(request: Request) -> Plan:
         baseline_trainings=len(rivals) + len(whole),
         largest=largest,
         bytes_to_read=bytes_of(data),
-        peak_memory=START_UP + beside + at_once * needed,
+        peak_memory=START_UP + beside + max(_rounded_rows(request, data), at_once * needed),
         seconds=trainer.seconds(runs + fixed + rivals + whole, at_once),
         baseline_seconds=trainer.seconds(rivals + whole, at_once),
     )
+
+
+def _rounded_rows(request: Request, data: Data) -> int:
+    """Bytes of the rows that methods round; they are gone when training begins."""
+    if data.points is None or not request.methods:
+        return 0
+    rows = 2 * data.points.n * data.points.d
+    return 2 * rows if rows <= data.points.room else 0

@@ -30,7 +30,7 @@ class Plan:
         count: rows to pick.
         method: name of the method.
         balance: how classes share the budget.
-        bytes_to_read: over all passes, of values as stored and as rounded.
+        bytes_to_read: at most, over all passes, of values as stored and as rounded.
         temporary_bytes: of rounded rows that go to a temporary file.
         peak_memory: bytes of anonymous memory, start-up included.
         seconds: estimate of the whole but for start-up, as the manifest states it.
@@ -70,7 +70,7 @@ class Plan:
         return [
             f"input     {self.rows:,} rows × {self.width:,} {self.dtype}",
             f"keep      {self.count:,} rows by {self.method}, balance {self.balance}",
-            f"read      {self.bytes_to_read / 1e9:.2f} GB over all passes",
+            f"read      at most {self.bytes_to_read / 1e9:,.2f} GB over all passes",
             f"memory    {self.peak_memory / (1 << 30):.2f} GiB at most, mapped files not counted"
             + (filed if self.temporary_bytes else ""),
             f"time      about {self.seconds:.1f} s: {times}",

@@ -282,7 +282,7 @@ BAD = {
     "picture of no kind": (["--plot", "x.txt"], 2, ".png"),
     "missing index list": (["nothing.parquet"], 2, "nothing.parquet"),
     "nothing at all": (["--baselines", "random"], 2, "nothing to evaluate"),
-    "no memory": (["--max-memory", "800M"], 4, "--max-memory"),
+    "no memory": (["--max-memory", "560M"], 4, "--max-memory"),
 }
 
 

@@ -89,7 +89,7 @@ def open_data(request: Request) -> Data:
             vectors.matrix,
             vectors.ids.key(),
             find_device(request.device),
-            room=max(0, request.max_memory - START_UP - beside),
+            room=max(0, request.max_memory - START_UP - beside) // 2,  # `gamma` holds rows twice
         )
     return Data(
         train=train,
