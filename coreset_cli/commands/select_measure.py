@@ -153,12 +153,18 @@ def _by_class(
     inputs = Inputs(key=points.key, points=points, classes=labels).subset(rows, silent)
     inputs = inputs.one_thread() if threads > 1 else inputs
     count = min(int(quotas[usual]), len(rows))
-    runs = side_by_side(
-        lambda _: _run(selector.method, inputs, count),
-        range(threads),
-        threads,
-        Tally(silent, 0, threads),
-    )
+
+    def measure() -> list[_Run]:
+        return side_by_side(
+            lambda _: _run(selector.method, inputs, count),
+            range(threads),
+            threads,
+            Tally(silent, 0, threads),
+        )
+
+    started, runs = time.perf_counter(), measure()
+    if time.perf_counter() - started < READ_SECONDS:  # so short that what is done once shows
+        runs = measure()
     shared = len(rows) * threads * len(runs)
     before = sum(run.before for run in runs) / shared
     pick = sum(run.pick for run in runs) / shared
