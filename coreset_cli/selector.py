@@ -12,7 +12,9 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from coreset_cli.artifacts.dynamics import Dynamics, FloatArray, Snapshot
 from coreset_cli.artifacts.labels import Labels
+from coreset_cli.artifacts.signals import Signals
 from coreset_cli.errors import InfeasibleBudget, MissingInput
 from coreset_cli.kernels.cost import Cost
 from coreset_cli.kernels.memo import FORGETFUL, Memo
@@ -34,7 +36,7 @@ __all__ = [
     "silent",
 ]
 
-Field = Literal["embeddings", "labels"]
+Field = Literal["embeddings", "labels", "dynamics", "held_out", "early", "last"]
 """What a method may ask for."""
 
 Scope = Literal["pool", "global"]
@@ -67,6 +69,7 @@ class Inputs:
         key: rank and hash of each row's id.
         points: vectors, where there are any.
         classes: labels, where there are any.
+        signals: what training showed of each row, where it was recorded.
         progress: told of long work.
         memo: where long work leaves what it has done, and finds it again.
     """
@@ -74,6 +77,7 @@ class Inputs:
     key: Key
     points: Points | None = None
     classes: Labels | None = None
+    signals: Signals | None = None
     progress: Progress = silent
     memo: Memo = FORGETFUL
 
@@ -104,6 +108,56 @@ class Inputs:
             raise MissingInput("this method needs labels; name a column or a file with --label")
         return self.classes
 
+    @property
+    def dynamics(self) -> Dynamics:
+        """What training showed of each row in each epoch.
+
+        Raises:
+            MissingInput: there are no signals.
+        """
+        return self._signals.dynamics
+
+    @property
+    def early(self) -> Snapshot:
+        """Logits, features and last layer of a network early on.
+
+        Raises:
+            MissingInput: there are no signals.
+        """
+        return self._signals.early
+
+    @property
+    def last(self) -> Snapshot:
+        """Logits, features and last layer of a network at the end of its training.
+
+        Raises:
+            MissingInput: there are no signals.
+        """
+        return self._signals.last
+
+    @property
+    def held_out(self) -> FloatArray:
+        """[n, c] logits of each row by a network that was not trained on it.
+
+        Raises:
+            MissingInput: there are no signals, or they hold no such logits.
+        """
+        if self._signals.held_out is None:
+            raise MissingInput(
+                "this method needs logits of rows that were held out of training; record them with "
+                "`coreset evaluate --record FILE --record-folds 5`"
+            )
+        return self._signals.held_out
+
+    @property
+    def _signals(self) -> Signals:
+        if self.signals is None:
+            raise MissingInput(
+                "this method needs signals of training; give vectors with labels, for a probe to be "
+                "trained on, or --signals FILE of `coreset evaluate --record`"
+            )
+        return self.signals
+
     def subset(
         self, rows: NDArray[np.int64], progress: Progress, memo: Memo = FORGETFUL
     ) -> "Inputs":
@@ -112,6 +166,7 @@ class Inputs:
             key=self.key.take(rows),
             points=self.points and self.points.subset(rows).renumbered(),
             classes=self.classes and self.classes.take(rows),
+            signals=self.signals and self.signals.take(rows),
             progress=progress,
             memo=memo,
         )
