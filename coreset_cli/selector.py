@@ -153,8 +153,8 @@ class Inputs:
     def _signals(self) -> Signals:
         if self.signals is None:
             raise MissingInput(
-                "this method needs signals of training; give vectors with labels, for a probe to be "
-                "trained on, or --signals FILE of `coreset evaluate --record`"
+                "this method needs signals of training; give vectors with labels, for a probe to "
+                "be trained on, or --signals FILE of `coreset evaluate --record`"
             )
         return self.signals
 
