@@ -136,6 +136,15 @@ class Inputs:
         return self._signals.last
 
     @property
+    def targets(self) -> NDArray[np.int64]:
+        """[n] the column of the logits that is each row's label.
+
+        Raises:
+            MissingInput: there are no signals.
+        """
+        return self._signals.labels.codes
+
+    @property
     def held_out(self) -> FloatArray:
         """[n, c] logits of each row by a network that was not trained on it.
 
