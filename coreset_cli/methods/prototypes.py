@@ -74,7 +74,7 @@ class Prototypes:
         rows = ranked(scores, data.key.rank, "high" if self.keep == "hard" else "low")
         if self.class_floor:
             rows = self._with_floors(data, rows, k)
-        notes = () if found.converged else (UNCONVERGED,)
+        notes: tuple[str, ...] = () if found.converged else (UNCONVERGED,)
         if self.keep == "hard" and 5 * k < data.n:
             notes += (SCARCE,)
         facts = {"clusters": float(len(found.centres)), "rounds": float(found.rounds)}
