@@ -131,7 +131,7 @@ def _descended(matrices: RankOne, rows: Rows) -> Rows:
     pull, squares = matrices.inner(total), matrices.norms**2
     while True:
         out = _least(squares - 2 * pull, chosen)
-        without = pull - matrices.column(out)
+        without = pull - matrices.columns(np.array([out]))[0]
         between = objective + squares[out] - 2 * pull[out]
         chosen[out] = False
         back = _least(squares + 2 * without, ~chosen)
@@ -140,7 +140,7 @@ def _descended(matrices: RankOne, rows: Rows) -> Rows:
             chosen[out] = True
             return np.flatnonzero(chosen)
         chosen[back] = True
-        pull, objective = without + matrices.column(back), after
+        pull, objective = without + matrices.columns(np.array([back]))[0], after
 
 
 def _least(values: NDArray[np.float64], among: NDArray[np.bool_]) -> int:

@@ -77,17 +77,22 @@ class RankOne:
         right = self.right[rows].astype(np.float64) @ self.right[others].astype(np.float64).T
         return (self.left[rows] @ self.left[others].T) * right
 
-    def column(self, row: int) -> Doubles:
-        """[n] inner products of all with one."""
-        one = self.right[row].astype(np.float64)
-        right = np.concatenate([block @ one for _, block in self.blocks()])
-        return (self.left @ self.left[row]) * right
+    def columns(self, rows: NDArray[np.int64]) -> Doubles:
+        """[m, n] inner products of some with all."""
+        some = self.right[rows].astype(np.float64)
+        right = np.concatenate([some @ block.T for _, block in self.blocks()], axis=1)
+        right *= self.left[rows] @ self.left.T
+        return right
 
-    def distances(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> Doubles:
-        """[m, o] Frobenius distances; those that rounding cannot tell from 0 are 0."""
-        sizes = self.norms[rows, None] ** 2 + self.norms[None, others] ** 2
-        squares = sizes - 2 * self.gram(rows, others)
-        return np.sqrt(np.where(squares > TIE * sizes, squares, 0.0))
+    def distances(self, rows: NDArray[np.int64]) -> Doubles:
+        """[m, n] Frobenius distances of some from all; those that rounding makes are 0."""
+        sizes = self.norms[rows, None] ** 2 + self.norms**2
+        squares = self.columns(rows)
+        squares *= -2
+        squares += sizes
+        sizes *= TIE
+        squares[squares <= sizes] = 0.0
+        return np.sqrt(squares, out=squares)
 
     def total(self, weights: Doubles | None = None) -> Doubles:
         """[c, q] sum of all, weighted where weights are given."""

@@ -1,0 +1,88 @@
+"""CRAIG: weighted rows to whose gradients those of all rows are near.
+
+Source: Mirzasoleiman, Bilmes & Leskovec, "Coresets for data-efficient training of machine learning
+models", ICML 2020, algorithm 1.
+Cost: O(n² (c + d)) time at least for c classes, and a column, O(n (c + d)), for every gain computed
+again where the matrix of all pairs is not held; O(n²) memory up to 8,192 rows a pool, else
+O(n (c + d)).
+Robustness: little: rows that the network gets wrong lie far apart and are picked, each for itself;
+their weights are small.
+Deviates: gradients are those of the last layer, read once, as in other codes that use CRAIG on deep
+networks. With `neighbours` above 0 rows are served by their nearest alone: an approximation.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from coreset_cli.artifacts.dynamics import Snapshot
+from coreset_cli.kernels.gradients import STATE_BYTES, last_layer
+from coreset_cli.kernels.greedy import Optimizer
+from coreset_cli.kernels.medoids import Search, medoids, medoids_state
+from coreset_cli.seeds import Rng
+from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
+
+__all__ = ["Craig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Craig:
+    """Pick rows so that every gradient of the last layer has a near one among theirs.
+
+    Args:
+        at: the network early on, or at the end of its training.
+        optimizer: `lazy` picks as `naive` does from fewer gains, `stochastic` among drawn rows.
+        epsilon: what `stochastic` may lose, a share of the best value; in (0, 1).
+        neighbours: rows that each row may be served by, its nearest; 0 for all, which is exact.
+    """
+
+    exact: ClassVar[bool] = False
+
+    at: Literal["early", "last"] = "early"
+    optimizer: Optimizer = "lazy"
+    epsilon: float = 0.1
+    neighbours: int = 0
+
+    def __post_init__(self) -> None:
+        self._search.require("craig")
+
+    @property
+    def needs(self) -> frozenset[Field]:
+        """A network."""
+        return needs(self.at)
+
+    @property
+    def prefix(self) -> bool:
+        """Draws depend on the number of picks; weights do always."""
+        return self.optimizer != "stochastic"
+
+    def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
+        """The k rows in the order picked; the weight is how many rows each serves.
+
+        The fact is the mean distance of a gradient from the one that serves it.
+        """
+        order = np.argsort(data.key.rank)
+        shot: Snapshot = getattr(data, self.at)
+        gradients = last_layer(shot, data.targets, order)
+        found = medoids(
+            gradients.distances,
+            2 * float(gradients.norms.max()),
+            k,
+            search=self._search,
+            key=data.key.take(order),
+            rng=rng,
+            progress=data.progress,
+            memo=data.memo,
+        )
+        return Picks(
+            rows=order[found.rows], weights=found.sizes, facts={"distance": found.distance}
+        )
+
+    def cost(self, n: int, k: int) -> Cost:
+        """Nothing of the vectors; all pairs of gradients."""
+        return Cost(state=STATE_BYTES + medoids_state(n, self.neighbours))
+
+    @property
+    def _search(self) -> Search:
+        return Search(optimizer=self.optimizer, epsilon=self.epsilon, neighbours=self.neighbours)
