@@ -205,9 +205,10 @@ def test_gains_are_differences_of_the_values_of_sets(n, seed, weight):
 
 
 def test_scores_are_in_units_of_the_similarity():
-    rows = drawn("blobs", 30, 5)
+    rows = drawn("blobs", 30, 5) + 20  # a cone: no pair is at similarity 0
     s = half_cosines(rows)
     near = cosine_of(rows)
+    assert near.base > 0.5
     facility, cut = FacilityLocation(near), GraphCut(near, 1.5)
     picks = np.array([4, 9, 17])
     gains = {objective: [] for objective in ("facility", "cut")}
@@ -245,6 +246,9 @@ def test_every_pick_serves_itself_and_the_earliest_of_equals(monkeypatch):
         assert cluster_sizes(near, np.array([0, 2, 1, 3])).tolist() == [1, 1, 1, 1]
         assert cluster_sizes(near, np.array([3, 2, 0])).tolist() == [1, 1, 2]
         assert cluster_sizes(near, np.array([1])).tolist() == [4]
+        between = whole([[9, 4, 6], [4, 9, 6], [6, 6, 9]])  # the last is as near to both others
+        assert cluster_sizes(between, np.array([0, 1])).tolist() == [2, 1]
+        assert cluster_sizes(between, np.array([1, 0])).tolist() == [2, 1]
 
 
 @given(st.integers(1, 12), st.integers(0, 10**6), st.data())
