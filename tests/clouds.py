@@ -7,13 +7,16 @@ import pyarrow as pa
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from coreset_cli.artifacts.dynamics import Snapshot
 from coreset_cli.artifacts.ids import Ids, make_ids, row_numbers
-from coreset_cli.artifacts.labels import make_labels
+from coreset_cli.artifacts.labels import Labels, make_labels
+from coreset_cli.artifacts.signals import Signals, SignalsRecord
 from coreset_cli.io.matrix import Matrix, Shard
 from coreset_cli.kernels.centre import GeometricMedian, geometric_median
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.points import Points
-from coreset_cli.selector import Inputs
+from coreset_cli.selector import Field, Inputs, needs
+from coreset_cli.training.record import Recorder
 
 
 def ids_of(n: int, ids: Sequence[int | str] | NDArray[np.int64] | None = None) -> Ids:
@@ -37,6 +40,60 @@ def inputs_of(
     points = points_of(rows, ids)
     classes = None if labels is None else make_labels(pa.array(np.asarray(labels)), "labels")
     return Inputs(key=points.key, points=points, classes=classes)
+
+
+SIGNALS = needs("dynamics", "early", "held_out", "last")
+
+
+def signals_of(inputs: Inputs, wanted: frozenset[Field], epochs: int = 12) -> Signals | None:
+    """Signals that a row's values and label decide; of those not wanted there are none.
+
+    Logits are affine in the row, squashed so that it may be far out, by weights that turn from
+    epoch to epoch; each is computed row by row, as the place of a row must not change its bits.
+    """
+    if not wanted & SIGNALS:
+        return None
+    rows = inputs.embeddings.rows(torch.arange(inputs.n)).numpy()
+    feature = np.arctan(rows).astype(np.float32)
+    labels = inputs.classes or Labels(np.zeros(inputs.n, np.int64), ("0",))
+    names = (*labels.names, "another class")
+    turns = np.sin(np.arange(len(names) * feature.shape[1])).reshape(len(names), -1)
+
+    def weight(epoch: int) -> NDArray[np.float32]:
+        return (turns * 3 * np.cos(epoch + np.arange(len(names)))[:, None]).astype(np.float32)
+
+    def logits(epoch: int) -> NDArray[np.float32]:
+        return sum(
+            column[:, None] * w for column, w in zip(feature.T, weight(epoch).T, strict=True)
+        )
+
+    def picture(epoch: int) -> Snapshot:
+        bias = np.zeros(len(names), np.float32)
+        return Snapshot(
+            epoch=epoch, logits=logits(epoch), feature=feature, weight=weight(epoch), bias=bias
+        )
+
+    shown = epochs if "dynamics" in wanted else 0
+    recorder = Recorder(n=inputs.n, classes=len(names), epochs=shown)
+    for epoch in range(shown):
+        recorder(
+            epoch,
+            torch.arange(inputs.n),
+            torch.from_numpy(logits(epoch)),
+            torch.from_numpy(labels.codes),
+        )
+    record = SignalsRecord(
+        network="made by hand", recipe={}, seed=0, classes=names, labels_digest="",
+        epochs=epochs, snapshot_epochs=(epochs // 2, epochs), view="eval",
+    )  # fmt: skip
+    return Signals(
+        ids=row_numbers(inputs.n),
+        labels=Labels(labels.codes, names),
+        record=record,
+        dynamics=recorder.dynamics(),
+        snapshots=((picture(epochs // 2), picture(epochs)) if wanted & {"early", "last"} else ()),
+        held_out=logits(epochs + 1) if "held_out" in wanted else None,
+    )
 
 
 def vector(*values: float) -> torch.Tensor:

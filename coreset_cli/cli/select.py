@@ -38,6 +38,14 @@ def select(
     label: options.Label = None,
     id_: options.Id = None,
     column: options.Column = None,
+    signals: Annotated[
+        str | None,
+        typer.Option(
+            "--signals",
+            metavar="FILE|probe:NAME=VALUE",
+            help="Signals of `evaluate --record`, or settings of the probe trained here.",
+        ),
+    ] = None,
     sort: Annotated[
         options.Sort, typer.Option("--sort", help="Best first, or by row number.")
     ] = options.Sort.rank,
@@ -83,6 +91,7 @@ def select(
         column=column,
         ids=id_,
         label=label,
+        signals=signals,
         seed=seed,
         device=device,
         max_memory=memory_limit(max_memory),

@@ -1,5 +1,6 @@
 """`select`: vectors in, an index list out."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from coreset_cli.commands.register import make_method
 from coreset_cli.commands.select_loops import load_loops
 from coreset_cli.commands.select_memo import NOTHING_UNFINISHED, Unfinished, key_of
 from coreset_cli.commands.select_memory import planned_memory
+from coreset_cli.commands.select_signals import Source, signals_source
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.device import find_device, watched_memory
@@ -51,6 +53,7 @@ class Request:
         column: column of vectors.
         ids: column of ids.
         label: column or file of labels.
+        signals: a file of signals, or settings of the probe that is trained for them.
         seed: of all draws.
         device: where to compute.
         max_memory: bytes of anonymous memory that may be used.
@@ -65,6 +68,7 @@ class Request:
     column: str | None = None
     ids: str | None = None
     label: str | None = None
+    signals: str | None = None
     seed: int = 0
     device: str = "auto"
     max_memory: int = 1 << 62
@@ -104,18 +108,32 @@ def _select(
     k = request.budget.rows(data.matrix.n)
     selector = build_selector(method, request.balance, data, request.min_per_class)
     load_loops(selector, data.matrix.n * data.matrix.d, device)
-    memory = planned_memory(data, selector, k, limit=request.max_memory, device=device)
+    source = signals_source(request.signals, selector, data)
+    memory = planned_memory(
+        data,
+        selector,
+        k,
+        limit=request.max_memory,
+        device=device,
+        beside=0 if source is None else source.memory(data),
+    )
     memory.require(request.max_memory, data.matrix.n)
     found = scan(data, lambda done, total: watch("reading", done, total))
     require_finite(data, found)
-    parameters = parameters_of(request, method, selector, k)
-    content = found.record.content_digest
+    parameters = parameters_of(request, method, selector, k, source)
+    content = found.record.content_digest + ("" if source is None else json.dumps(source.told))
     key = key_of(request.method, parameters, request.seed, content, selector)
     points = Points(data.matrix, data.ids.key(), device, room=memory.room)
+    signals = None
+    if source is not None:
+        signals = source.signals(
+            data, points, request.seed, lambda done, total: watch("training", done, total)
+        )
     inputs = Inputs(
         key=points.key,
         points=points,
         classes=data.labels,
+        signals=signals,
         progress=lambda done, total: watch("selecting", done, total),
         memo=unfinished.begin(key, k),
     )
@@ -181,7 +199,11 @@ def zero_warning(data: Embeddings, found: Scan) -> tuple[str, ...]:
 
 
 def parameters_of(
-    request: Request, method: Selector | Score, selector: Selector, k: int
+    request: Request,
+    method: Selector | Score,
+    selector: Selector,
+    k: int,
+    source: Source | None,
 ) -> dict[str, Any]:
     """Everything that decided the picks, defaults resolved."""
     balance = selector.balance if isinstance(selector, PerClass) else "none"
@@ -194,6 +216,7 @@ def parameters_of(
         "column": request.column,
         "id": request.ids,
         "label": request.label,
+        "signals": None if source is None else source.told,
     }
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from coreset_cli.artifacts.labels import Labels
+from coreset_cli.commands.select_signals import made_up_signals
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.io.matrix import Matrix, Shard
 from coreset_cli.kernels.points import SMALL, Points
@@ -37,4 +38,6 @@ def load_loops(selector: Selector, values: int, device: torch.device) -> None:
     if isinstance(selector, PerClass):
         method, points = selector.method, points.one_thread()
     classes = Labels(np.zeros(n, np.int64), ("one",))
-    method.select(Inputs(key=key, points=points, classes=classes), 2, Rng(0))
+    signals = made_up_signals(n, 2, 2, selector.needs)
+    inputs = Inputs(key=key, points=points, classes=classes, signals=signals)
+    method.select(inputs, 2, Rng(0))

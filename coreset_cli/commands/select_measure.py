@@ -9,6 +9,7 @@ import torch
 
 from coreset_cli.artifacts.embeddings import Embeddings, scan
 from coreset_cli.artifacts.samples import require_labels
+from coreset_cli.commands.select_signals import made_up_signals
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.compose.threads import Tally, side_by_side
 from coreset_cli.io.matrix import Matrix, Shard
@@ -126,7 +127,9 @@ def _in_one_pool(
     def run(m: int) -> _Run:
         part = _first_rows(data, m)
         points = Points(part.matrix, part.ids.key(), device, room=room)
-        inputs = Inputs(key=points.key, points=points, classes=part.labels)
+        c = 2 if part.labels is None else len(part.labels.names)
+        signals = made_up_signals(m, d, c, selector.needs)
+        inputs = Inputs(key=points.key, points=points, classes=part.labels, signals=signals)
         return _run(selector, inputs, min(k, m))
 
     few = min(n, max(START_ROWS, -(-SMALL // d)))
@@ -151,6 +154,8 @@ def _by_class(
     rows = rows[: max(1, SAMPLE_BYTES // (2 * data.matrix.d * threads))]
     points = Points(data.matrix, data.ids.key(), device, room=room)
     inputs = Inputs(key=points.key, points=points, classes=labels).subset(rows, silent)
+    made_up = made_up_signals(len(rows), data.matrix.d, len(labels.names), selector.needs)
+    inputs = replace(inputs, signals=made_up)
     inputs = inputs.one_thread() if threads > 1 else inputs
     count = min(int(quotas[usual]), len(rows))
 

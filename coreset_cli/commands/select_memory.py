@@ -73,7 +73,13 @@ class Memory:
 
 
 def planned_memory(
-    data: Embeddings, selector: Selector, k: int, *, limit: int, device: torch.device
+    data: Embeddings,
+    selector: Selector,
+    k: int,
+    *,
+    limit: int,
+    device: torch.device,
+    beside: int = 0,
 ) -> Memory:
     """What opening took and selecting will take, for an input that is open.
 
@@ -83,10 +89,11 @@ def planned_memory(
         k: rows to pick.
         limit: bytes the process may hold.
         device: where rounded rows are held.
+        beside: bytes that signals of training take.
     """
     n, d = data.matrix.n, data.matrix.d
     sizes, quotas = np.array([n]), np.array([k])
-    needed = LEAST + n * ROW_BYTES + k * PICK_BYTES + _blocks(n, d)
+    needed = LEAST + beside + n * ROW_BYTES + k * PICK_BYTES + _blocks(n, d)
     if isinstance(selector, PerClass):
         sizes, quotas = _at_once(data, selector, k)
         needed += n * CLASS_BYTES

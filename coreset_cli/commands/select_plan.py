@@ -9,6 +9,7 @@ from coreset_cli.commands.select import Request, build_selector
 from coreset_cli.commands.select_loops import load_loops
 from coreset_cli.commands.select_measure import measured_times
 from coreset_cli.commands.select_memory import planned_memory
+from coreset_cli.commands.select_signals import signals_source
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.device import find_device
 from coreset_cli.selector import Selector
@@ -37,6 +38,7 @@ class Plan:
         full_pass_seconds: reading all values once.
         opening_seconds: of these, opening and loading.
         reading_seconds: of these, checking and digesting the values.
+        training_seconds: of these, the probe that a method reads signals of.
         centre_seconds: of these, rounding and the centre; of a method that ranks all rows at once,
             all it does.
         picking_seconds: of these, the picks.
@@ -55,6 +57,7 @@ class Plan:
     full_pass_seconds: float
     opening_seconds: float
     reading_seconds: float
+    training_seconds: float
     centre_seconds: float
     picking_seconds: float
 
@@ -64,7 +67,7 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan as a person reads it."""
-        parts = ("opening", "reading", "centre", "picking")
+        parts = ("opening", "reading", "training", "centre", "picking")
         times = ", ".join(f"{part} {getattr(self, f'{part}_seconds'):.1f}" for part in parts)
         filed = f", and {self.temporary_bytes / 1e9:.2f} GB in a temporary file"
         return [
@@ -95,8 +98,13 @@ def plan(request: Request) -> Plan:
     opened = time.perf_counter()
     load_loops(selector, n * data.matrix.d, device)
     opening = opened - started + min(time.perf_counter() - opened, LOADED_SECONDS)
-    memory = planned_memory(data, selector, k, limit=request.max_memory, device=device)
+    source = signals_source(request.signals, selector, data)
+    beside = 0 if source is None else source.memory(data)
+    memory = planned_memory(
+        data, selector, k, limit=request.max_memory, device=device, beside=beside
+    )
     memory.require(request.max_memory, n)
+    training = 0.0 if source is None else source.seconds(data, device)
     times = measured_times(data, selector, k, device=device, room=memory.room)
     return Plan(
         rows=n,
@@ -108,10 +116,11 @@ def plan(request: Request) -> Plan:
         bytes_to_read=_bytes_to_read(data, selector, k),
         temporary_bytes=memory.filed,
         peak_memory=memory.peak,
-        seconds=opening + times.reading + times.centre + times.picking,
+        seconds=opening + times.reading + training + times.centre + times.picking,
         full_pass_seconds=times.reading,
         opening_seconds=opening,
         reading_seconds=times.reading,
+        training_seconds=training,
         centre_seconds=times.centre,
         picking_seconds=times.picking,
     )

@@ -4,6 +4,7 @@ A new method is found by listing the folder and tested here before its author wr
 method runs with its defaults, and bare once for every other choice of every parameter.
 """
 
+import dataclasses
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from clouds import inputs_of
+from clouds import SIGNALS, inputs_of, signals_of
 
 import coreset_cli.compose
 from coreset_cli.artifacts.embeddings import open_embeddings
@@ -35,11 +36,20 @@ WRAPPERS = ["bare", "proportional", "equal"]
 EXACT = {"easy", "gm", "hard", "herding", "k-center", "moderate", "random"}
 """Methods whose picks depend on nothing but the numbers, the ids and the seed."""
 
-BY_DRAW = [("random", {}), ("gm", {"theta0": "random"}), ("k-center", {"first": "random"})]
-BY_WINDOW = ["moderate"]
 NOT_BY_DISTANCE = [("gm", {"match": "dot"}), ("gm", {"match": "cosine"}),
                    ("herding", {"match": "dot"}), ("herding", {"match": "cosine"}),
                    ("gm", {"theta0": "zero"})]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Witness(Rng):
+    """Draws as `Rng` does, and remembers what for."""
+
+    asked: list[str] = dataclasses.field(default_factory=list)
+
+    def draws(self, purpose, key):
+        self.asked.append(purpose)
+        return super().draws(purpose, key)
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,24 @@ class Case:
     def pick(self, data: Inputs, k: int, seed: int = 0) -> list[int]:
         return choose(self.selector(), data, k, Rng(seed)).rows.tolist()
 
+    def is_exact(self) -> bool:
+        """Whether it promises the same picks for any threads, blocks and storage."""
+        return self.selector().exact
+
+    def draws(self) -> bool:
+        """Whether the seed is asked for anything."""
+        witness = Witness(0)
+        choose(self.selector(), data_of(self), 17, witness)
+        return bool(witness.asked)
+
+    def by_window(self) -> bool:
+        """Whether it keeps the middle of a ranking."""
+        return self.name == "moderate" or ("keep", "middle") in self.settings
+
+    def by_signals(self) -> bool:
+        """Whether it reads signals of training."""
+        return bool(self.selector().needs & SIGNALS)
+
 
 def choices() -> list[tuple[str, tuple[tuple[str, Any], ...]]]:
     found = []
@@ -93,6 +121,11 @@ CASES = [
 BARE = [case for case in CASES if case.wrapper == "bare"]
 cases = pytest.mark.parametrize("case", CASES, ids=str)
 bare_cases = pytest.mark.parametrize("case", BARE, ids=str)
+EXACTLY = [case for case in CASES if case.is_exact()]
+exact_cases = pytest.mark.parametrize("case", EXACTLY, ids=str)
+bare_exact_cases = pytest.mark.parametrize(
+    "case", [case for case in BARE if case.is_exact()], ids=str
+)
 names = pytest.mark.parametrize("name", method_names())
 
 N, D = 41, 3
@@ -108,6 +141,7 @@ def data_of(case: Case, rows=ROWS, labels=LABELS, ids=None) -> Inputs:
         key=whole.key,
         points=whole.points if "embeddings" in wanted else None,
         classes=whole.classes if "labels" in wanted else None,
+        signals=signals_of(whole, wanted),
     )
 
 
@@ -141,9 +175,10 @@ def test_one_class_is_one_pool(case):
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.1, 1e20])
 def test_constant_rows_go_by_id(case, value):
     rows = np.full((N, D), value, np.float32)
-    picks = case.pick(data_of(case, rows), 12)
+    labels = np.zeros(N, int) if case.by_signals() else LABELS  # labels make signals differ
+    picks = case.pick(data_of(case, rows, labels), 12)
     assert len(set(picks)) == 12
-    if case.wrapper == "bare" and case.name not in BY_WINDOW and not case.among(BY_DRAW):
+    if case.wrapper == "bare" and not case.by_window() and not case.draws():
         assert picks == list(range(12))
 
 
@@ -164,7 +199,7 @@ def test_rows_without_direction(case):
 @cases
 @pytest.mark.parametrize("ids", [[4, 9], [9, 4]])
 def test_a_pair_goes_by_id(case, ids):
-    if case.among(BY_DRAW) or case.among(NOT_BY_DISTANCE):
+    if case.by_signals() or case.among(NOT_BY_DISTANCE) or case.draws():
         return
     for seed in range(25):
         rows = np.random.default_rng(seed).normal(size=(2, D)).astype(np.float32)
@@ -176,7 +211,7 @@ def test_a_pair_goes_by_id(case, ids):
 def test_the_seed_decides(case):
     data = data_of(case)
     assert case.pick(data, 20, seed=3) == case.pick(data, 20, seed=3)
-    if case.among(BY_DRAW):
+    if case.draws():
         assert len({tuple(case.pick(data, 20, seed)) for seed in range(5)}) > 1
     else:
         assert case.pick(data, 20, seed=3) == case.pick(data, 20, seed=4)
@@ -192,7 +227,7 @@ def test_order_of_rows_changes_nothing(case, kind):
     assert ids[picks].tolist() == ids[order][shuffled].tolist()
 
 
-@cases
+@exact_cases
 def test_blocks_change_nothing(case, monkeypatch):
     expected = case.pick(data_of(case), 19)
     for kept in (0, points.KEPT_BYTES):
@@ -212,7 +247,7 @@ def many_rows(n, d):
     return rows, rng.integers(0, 4, n)
 
 
-@bare_cases
+@bare_exact_cases
 def test_blocks_of_a_thousand_and_a_hundred_thousand_rows(case, monkeypatch):
     rows, labels = many_rows(120_000, 4)
     found = []
@@ -223,7 +258,7 @@ def test_blocks_of_a_thousand_and_a_hundred_thousand_rows(case, monkeypatch):
     assert found[0] == found[1]
 
 
-@cases
+@exact_cases
 def test_compiled_loops_change_nothing(case, monkeypatch):
     rows, labels = many_rows(1500, 24)
     data = data_of(case, rows, labels)
@@ -233,7 +268,7 @@ def test_compiled_loops_change_nothing(case, monkeypatch):
     assert case.pick(data_of(case, rows, labels), 40) == expected
 
 
-@bare_cases
+@bare_exact_cases
 def test_threads_change_nothing(case, monkeypatch):
     monkeypatch.setattr(points, "SMALL", 0)
     monkeypatch.setattr(compiled, "CHUNK_BYTES", 1 << 13)
@@ -251,7 +286,7 @@ def test_threads_change_nothing(case, monkeypatch):
     assert found[0] == found[1] == found[2]
 
 
-@bare_cases
+@bare_exact_cases
 def test_storage_changes_nothing(case, tmp_path):
     half = ROWS.astype(np.float16)
     expected = case.pick(data_of(case, half), 19)
@@ -264,7 +299,9 @@ def test_storage_changes_nothing(case, tmp_path):
         opened = open_embeddings([str(tmp_path / name)])
         data = data_of(case, half)
         stored = Points(opened.matrix, opened.ids.key()) if data.points else None
-        again = Inputs(key=opened.ids.key(), points=stored, classes=data.classes)
+        again = Inputs(
+            key=opened.ids.key(), points=stored, classes=data.classes, signals=data.signals
+        )
         assert case.pick(again, 19) == expected
 
 
@@ -348,8 +385,13 @@ def test_a_nan_never_reaches_a_method(name, tmp_path):
     rows = ROWS.copy()
     rows[5, 1] = np.nan
     np.save(tmp_path / "bad.npy", rows)
+    np.save(tmp_path / "labels.npy", LABELS)
     request = Request(
-        paths=(str(tmp_path / "bad.npy"),), method=name, budget=Budget(count=3), settings={}
+        paths=(str(tmp_path / "bad.npy"),),
+        method=name,
+        budget=Budget(count=3),
+        settings={},
+        label=str(tmp_path / "labels.npy"),
     )
     with pytest.raises(NotFinite, match="row 5"):
         select(request, lambda stage, done, total: None)

@@ -1,0 +1,244 @@
+"""Signals for methods that read them: from a file, or of a probe that is trained first."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from math import prod
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from coreset_cli.artifacts.dynamics import SERIES, Dynamics, FloatArray, Snapshot
+from coreset_cli.artifacts.embeddings import Embeddings
+from coreset_cli.artifacts.ids import row_numbers
+from coreset_cli.artifacts.labels import Labels
+from coreset_cli.artifacts.signals import Signals, SignalsRecord, read_signals
+from coreset_cli.errors import InvalidParameter, MissingInput
+from coreset_cli.kernels.points import Points
+from coreset_cli.selector import Field, Progress, Selector, needs
+from coreset_cli.settings import filled, parse_spec
+from coreset_cli.training.probe import ProbeRecipe, probe_memory, train_probe
+
+__all__ = ["FromFile", "FromProbe", "Source", "made_up_signals", "signals_source"]
+
+FIELDS = needs("dynamics", "early", "held_out", "last")
+"""What signals hold."""
+
+MEASURED_ROWS = 2048
+"""Rows that a probe is trained on to see how long it takes."""
+
+MEASURED_EPOCHS = 2
+"""Epochs of that."""
+
+
+class Source(Protocol):
+    """Where signals come from."""
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What the manifest says of it; it decides the picks."""
+
+    def memory(self, data: Embeddings) -> int:
+        """Bytes that making or reading the signals takes, and holding them."""
+
+    def seconds(self, data: Embeddings, device: torch.device) -> float:
+        """How long it takes."""
+
+    def signals(self, data: Embeddings, points: Points, seed: int, progress: Progress) -> Signals:
+        """The signals of all rows of an input."""
+
+
+def signals_source(text: str | None, selector: Selector, data: Embeddings) -> Source | None:
+    """Where the signals come from that a selector needs; none where it needs none.
+
+    Args:
+        text: a file, or `probe` with settings as `probe:hidden=64`; by default a probe.
+        selector: what reads them.
+        data: the input.
+
+    Raises:
+        InvalidParameter: signals for a method that reads none, or settings no probe has.
+        MissingInput: a probe without labels to be trained on.
+        FileMissing: no such file.
+        SchemaMismatch: not signals.
+    """
+    wanted = selector.needs & FIELDS
+    if not wanted:
+        if text is not None:
+            raise InvalidParameter(
+                "--signals is for methods that read signals of training, and this one does not; "
+                "leave it out, or see `coreset methods` for those that do"
+            )
+        return None
+    name, settings = parse_spec(text or "probe", "--signals")
+    if name != "probe":
+        assert text is not None
+        return FromFile.of(Path(text))
+    if data.labels is None:
+        raise MissingInput(
+            f"{data.path} has no labels, and this method reads signals of training: a probe is "
+            "trained on labels; name a column or a file with --label, or give --signals FILE of "
+            "`coreset evaluate --record`"
+        )
+    return FromProbe(recipe=filled(ProbeRecipe, settings, "probe"), wanted=wanted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromProbe:
+    """Signals of a probe, trained on vectors and labels.
+
+    Args:
+        recipe: of its training.
+        wanted: which signals.
+    """
+
+    recipe: ProbeRecipe
+    wanted: frozenset[Field]
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """The recipe."""
+        return {"probe": asdict(self.recipe)}
+
+    def memory(self, data: Embeddings) -> int:
+        """Of the training, and of what it leaves."""
+        n, d, c = data.matrix.n, data.matrix.d, len(_labels(data).names)
+        return probe_memory(n, d, c, self.recipe, self.wanted)
+
+    def seconds(self, data: Embeddings, device: torch.device) -> float:
+        """From some epochs on the first rows."""
+        rows = np.arange(min(data.matrix.n, MEASURED_ROWS))
+        points = Points(data.matrix, data.ids.key(), device).subset(rows)
+        short = replace(self.recipe, epochs=MEASURED_EPOCHS)
+        told = []
+
+        def progress(done: int, total: int) -> None:
+            told.append(time.perf_counter())
+
+        some = data.ids.take(rows), _labels(data).take(rows)
+        train_probe(points, *some, short, seed=0, needs=self.wanted, progress=progress)
+        epoch = told[-1] - told[-2]  # the first one loads what computes
+        return epoch * self.recipe.epochs * data.matrix.n / len(rows)
+
+    def signals(self, data: Embeddings, points: Points, seed: int, progress: Progress) -> Signals:
+        """Train."""
+        some = data.ids, _labels(data)
+        return train_probe(
+            points, *some, self.recipe, seed=seed, needs=self.wanted, progress=progress
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FromFile:
+    """Signals that were recorded.
+
+    Args:
+        path: of the file.
+        recorded: what it holds.
+        digest: over its ids, labels and values.
+    """
+
+    path: Path
+    recorded: Signals
+    digest: str
+
+    @classmethod
+    def of(cls, path: Path) -> "FromFile":
+        """Read the file.
+
+        Raises:
+            CoresetError: whatever reading raises.
+        """
+        recorded = read_signals(path)
+        return cls(path=path, recorded=recorded, digest=_content_digest(recorded))
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """The file, and what is in it."""
+        record = self.recorded.record
+        return {
+            "file": str(self.path),
+            "content_digest": self.digest,
+            "network": record.network,
+            "epochs": record.epochs,
+            "view": record.view,
+            "seed": record.seed,
+        }
+
+    def memory(self, data: Embeddings) -> int:
+        """Of the rows that are taken from it; the file itself is held by now."""
+        values = sum(array[:1].nbytes for array in _arrays(self.recorded))
+        return data.matrix.n * (values + 64)
+
+    def seconds(self, data: Embeddings, device: torch.device) -> float:
+        """It is read by now."""
+        return 0.0
+
+    def signals(self, data: Embeddings, points: Points, seed: int, progress: Progress) -> Signals:
+        """Take each row's by its id."""
+        if data.labels is not None:
+            return self.recorded.of(data.ids, data.labels, source=data.path, target=str(self.path))
+        return self.recorded.take(self.recorded.ids.rows_of(data.ids, data.path, str(self.path)))
+
+
+def made_up_signals(n: int, d: int, c: int, wanted: frozenset[Field]) -> Signals | None:
+    """Signals of no training at all, to load and to time what reads them; none where none are read.
+
+    Args:
+        n: rows.
+        d: width of the features.
+        c: classes.
+        wanted: fields that are read.
+    """
+    if not wanted & FIELDS:
+        return None
+    epochs = ProbeRecipe().epochs
+
+    def values(*shape: int) -> FloatArray:
+        return np.sin(np.arange(prod(shape), dtype=np.float32)).reshape(shape)
+
+    series: dict[str, Any] = {name: values(n, epochs) for name in SERIES}
+    picture = Snapshot(
+        epoch=epochs,
+        logits=values(n, c),
+        feature=values(n, d),
+        weight=values(c, d),
+        bias=values(c),
+    )
+    names = tuple(map(str, range(c)))
+    labels = Labels(np.arange(n) % c, names)
+    record = SignalsRecord(
+        network="none", recipe={}, seed=0, classes=names, labels_digest="", epochs=epochs,
+        snapshot_epochs=(epochs,), view="eval",
+    )  # fmt: skip
+    return Signals(
+        ids=row_numbers(n),
+        labels=labels,
+        record=record,
+        dynamics=Dynamics(**{**series, "correct": series["correct"] > 0}),
+        snapshots=(picture,),
+        held_out=picture.logits,
+    )
+
+
+def _labels(data: Embeddings) -> Labels:
+    assert data.labels is not None
+    return data.labels
+
+
+def _arrays(signals: Signals) -> list[Any]:
+    arrays = [getattr(signals.dynamics, name) for name in SERIES]
+    arrays += [array for shot in signals.snapshots for array in (shot.logits, shot.feature)]
+    return arrays if signals.held_out is None else [*arrays, signals.held_out]
+
+
+def _content_digest(signals: Signals) -> str:
+    digest = sha256(f"{signals.ids.digest()} {signals.labels.digest()}".encode())
+    heads = [array for shot in signals.snapshots for array in (shot.weight, shot.bias)]
+    for array in (*_arrays(signals), *heads):
+        digest.update(str(array.shape).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,77 @@
+"""The nearest other rows of each row, on the grid: the same ones on every machine."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from numpy.typing import NDArray
+
+from coreset_cli.kernels.fixed import Fixed
+from coreset_cli.kernels.pairs import BLOCK_ROWS, squares_between
+
+__all__ = ["nearest_rows"]
+
+OTHERS = 4096
+"""Rows that a block is compared with at a time: 16 MiB of distances."""
+
+
+def nearest_rows(
+    points: Fixed, m: int, progress: Callable[[int, int], None]
+) -> Int64[NDArray[np.int64], "n m"]:
+    """The m nearest rows of each row, itself left out; of equally near ones the smaller ids.
+
+    All pairs are compared, block by block: O(n² d) time, O(n m) memory.
+
+    Args:
+        points: n rows.
+        m: neighbours of a row, at most n − 1 of them are found.
+        progress: called with rows done and in all.
+    """
+    n = len(points)
+    m = min(m, n - 1)
+    order = torch.argsort(points.rows.rank)  # so that the smaller place is the smaller id
+    by_id = order.cpu().numpy()
+    found = np.empty((n, m), np.int64)
+    for start in range(0, n, BLOCK_ROWS):
+        some = order[start : start + BLOCK_ROWS]
+        block = points.rows.take(some)
+        best = np.empty((len(some), 0))
+        place = np.empty((len(some), 0), np.int64)
+        for first in range(0, n, OTHERS):
+            others = order[first : first + OTHERS]
+            squares = squares_between(block, points.rows.take(others)).cpu().numpy()
+            own = np.arange(start, start + len(some))
+            inside = (own >= first) & (own < first + len(others))
+            squares[inside, own[inside] - first] = np.inf
+            places = np.broadcast_to(np.arange(first, first + len(others)), squares.shape)
+            best, place = _smallest(
+                np.hstack([best, squares]), np.hstack([place, places]), min(m, first + len(others))
+            )
+        found[by_id[start : start + len(some)]] = by_id[place]
+        progress(min(start + BLOCK_ROWS, n), n)
+    return found
+
+
+def _smallest(
+    values: NDArray[np.float64], places: NDArray[np.int64], m: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The m smallest of each row and their places, ascending; of equal ones the smaller places.
+
+    Args:
+        values: [b, o].
+        places: [b, o] ascending among equal values.
+        m: at most o.
+    """
+    if m == 0:
+        return values[:, :0], places[:, :0]
+    # What is partitioned away may not tie with what is kept: keep all up to the m-th value.
+    limit = np.partition(values, m - 1, axis=1)[:, m - 1]
+    width = int((values <= limit[:, None]).sum(1).max())
+    if width > m:
+        some = np.argsort(values, axis=1, kind="stable")[:, :m]
+    else:
+        some = np.argpartition(values, m - 1, axis=1)[:, :m]
+        inner = np.take_along_axis(values, some, 1), np.take_along_axis(places, some, 1)
+        some = np.take_along_axis(some, np.lexsort((inner[1], inner[0]), axis=1), 1)
+    return np.take_along_axis(values, some, 1), np.take_along_axis(places, some, 1)
