@@ -98,8 +98,9 @@ class Cosine:
         from coreset_cli.kernels import machine_similar as machine
 
         found = np.empty((n, n), np.int32)
-        machine.MATRIX[not self.serial](*self._arrays, *self._scale, _tile(d), found)
-        self._set_zeros(found, np.arange(n))
+        rows = np.arange(n)
+        machine.MATRIX[not self.serial](*self._arrays, rows, *self._scale, _tile(d), found)
+        self._set_zeros(found, rows)
         return found
 
     def totals(self) -> NDArray[np.float64]:

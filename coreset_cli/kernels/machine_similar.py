@@ -19,23 +19,29 @@ def _product(values, i, j):
     return total
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
-def _similar(values, powers, lengths, i, j, top, shrink):
-    product = 2 * powers[i] * powers[j] * _product(values, i, j)
-    away = max(0.0, (lengths[i] + lengths[j]) - product)
-    return np.int32(np.rint(max(0.0, top - away) * shrink))
+@numba.njit(nogil=True, cache=True)
+def _block(values, powers, lengths, at, first, last, begin, end, top, shrink, found):
+    """Write similarities of rows first…last to those that columns begin…end are of."""
+    for i in range(first, last):
+        for j in range(begin, end):
+            found[j, i] = _product(values, i, at[j])
+    for j in range(begin, end):
+        power, length = 2 * powers[at[j]], lengths[at[j]]
+        for i in range(first, last):
+            away = max(0.0, (lengths[i] + length) - power * powers[i] * found[j, i])
+            found[j, i] = np.int32(np.rint(max(0.0, top - away) * shrink))
 
 
 def _columns(values, powers, lengths, at, top, shrink, tile, found):
     n, b = len(values), len(at)
     for part in numba.prange((n + tile - 1) // tile):
-        for first in range(0, b, tile):
-            for i in range(part * tile, min(n, part * tile + tile)):
-                for j in range(first, min(b, first + tile)):
-                    found[j, i] = _similar(values, powers, lengths, i, at[j], top, shrink)
+        first, last = part * tile, min(n, part * tile + tile)
+        for begin in range(0, b, tile):
+            end = min(b, begin + tile)
+            _block(values, powers, lengths, at, first, last, begin, end, top, shrink, found)
 
 
-def _matrix(values, powers, lengths, top, shrink, tile, found):
+def _matrix(values, powers, lengths, at, top, shrink, tile, found):
     n = len(values)
     parts = (n + tile - 1) // tile
     for pair in numba.prange(parts * (parts + 1) // 2):
@@ -44,13 +50,12 @@ def _matrix(values, powers, lengths, top, shrink, tile, found):
             upper -= 1
         while (upper + 1) * (upper + 2) // 2 <= pair:
             upper += 1
-        lower = pair - upper * (upper + 1) // 2
-        for i in range(upper * tile, min(n, upper * tile + tile)):
-            for j in range(lower * tile, min(n, lower * tile + tile)):
-                found[i, j] = _similar(values, powers, lengths, i, j, top, shrink)
-        for j in range(lower * tile, min(n, lower * tile + tile)):
-            for i in range(upper * tile, min(n, upper * tile + tile)):
-                found[j, i] = found[i, j]
+        begin = (pair - upper * (upper + 1) // 2) * tile
+        first, last, end = upper * tile, min(n, upper * tile + tile), min(n, begin + tile)
+        _block(values, powers, lengths, at, first, last, begin, end, top, shrink, found)
+        for i in range(first, last):
+            for j in range(begin, end):
+                found[i, j] = found[j, i]
 
 
 def _gains(columns, reached, found):

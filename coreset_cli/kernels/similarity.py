@@ -35,8 +35,8 @@ __all__ = [
 TOP_BITS = 30
 """A similarity is below or at 2³⁰: differences of two fit 32 bits."""
 
-HELD_BYTES = 256 << 20
-"""Bytes of a matrix of all pairs that is held: of 8,192 rows."""
+HELD_BYTES = 512 << 20
+"""Bytes of a matrix of all pairs that is held: of 11,585 rows."""
 
 BLOCK_VALUES = 1 << 21
 """Similarities that are computed at a time."""

@@ -4,7 +4,7 @@ Source: Mirchandani & Francis, "Discrete location theory", Wiley 1990; Krause & 
 function maximization", 2014; Wei, Iyer & Bilmes, "Submodularity in data subset selection and active
 learning", ICML 2015.
 Cost: O(n² d) time at least, and a column, O(n d), for every gain computed again where the matrix of
-all pairs is not held; O(n²) memory up to 8,192 rows a pool, else O(n).
+all pairs is not held; O(n²) memory up to 11,585 rows a pool, else O(n).
 Robustness: some: a gross outlier serves nobody but itself and comes late; wrong labels keep about
 their share.
 Deviates: similarities are (1 + cos)/2 of the embeddings, not of gradients, rounded once to 30 bits.
@@ -26,8 +26,8 @@ from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
 
 __all__ = ["FacilityLocation"]
 
-GUESSED = 30
-"""Gains computed again a pick, as a guess: 20 to 40 on embeddings of images."""
+GUESSED = 120
+"""Gains computed again a pick: counted, 1,000 picks of 20,000 vectors of images."""
 
 
 @dataclass(frozen=True, kw_only=True)
