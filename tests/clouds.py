@@ -1,13 +1,14 @@
 """Points and inputs made of arrays: what kernels and methods are tested on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from coreset_cli.artifacts.dynamics import Snapshot
+from coreset_cli.artifacts.dynamics import SERIES, Dynamics, Snapshot
 from coreset_cli.artifacts.ids import Ids, make_ids, row_numbers
 from coreset_cli.artifacts.labels import Labels, make_labels
 from coreset_cli.artifacts.signals import Signals, SignalsRecord
@@ -82,18 +83,62 @@ def signals_of(inputs: Inputs, wanted: frozenset[Field], epochs: int = 12) -> Si
             torch.from_numpy(logits(epoch)),
             torch.from_numpy(labels.codes),
         )
-    record = SignalsRecord(
-        network="made by hand", recipe={}, seed=0, classes=names, labels_digest="",
-        epochs=epochs, snapshot_epochs=(epochs // 2, epochs), view="eval",
-    )  # fmt: skip
     return Signals(
         ids=row_numbers(inputs.n),
         labels=Labels(labels.codes, names),
-        record=record,
+        record=_record(names),
         dynamics=recorder.dynamics(),
         snapshots=((picture(epochs // 2), picture(epochs)) if wanted & {"early", "last"} else ()),
         held_out=logits(epochs + 1) if "held_out" in wanted else None,
     )
+
+
+def _record(names: tuple[str, ...]) -> SignalsRecord:
+    return SignalsRecord(
+        network="made by hand",
+        recipe={},
+        seed=0,
+        classes=names,
+        labels_digest="",
+        epochs=1,
+        snapshot_epochs=(1,),
+        view="eval",
+    )
+
+
+def with_signals(
+    inputs: Inputs,
+    *,
+    targets: ArrayLike | None = None,
+    shot: Snapshot | None = None,
+    held_out: ArrayLike | None = None,
+    **series: ArrayLike,
+) -> Inputs:
+    """Inputs with signals as they are given; epochs that nothing is said of are NaN.
+
+    Args:
+        inputs: the rows.
+        targets: class of each row; 0 where not given.
+        shot: the network, early and at the end.
+        held_out: logits.
+        series: of the dynamics.
+    """
+    given = {name: np.asarray(values) for name, values in series.items()}
+    e = max([0, *(values.shape[1] for values in given.values())])
+    empty = dict.fromkeys(SERIES, np.full((inputs.n, e), np.nan, np.float32))
+    floats = {name: values.astype(np.float32) for name, values in given.items()}
+    correct = given.get("correct", np.zeros((inputs.n, e))).astype(bool)
+    codes = np.zeros(inputs.n, np.int64) if targets is None else np.asarray(targets)
+    names = tuple(map(str, range(10)))
+    signals = Signals(
+        ids=row_numbers(inputs.n),
+        labels=Labels(codes, names),
+        record=_record(names),
+        dynamics=Dynamics(**{**empty, **floats, "correct": correct}),
+        snapshots=() if shot is None else (shot,),
+        held_out=None if held_out is None else np.asarray(held_out, np.float32),
+    )
+    return replace(inputs, signals=signals)
 
 
 def vector(*values: float) -> torch.Tensor:
