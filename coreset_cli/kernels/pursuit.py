@@ -74,14 +74,14 @@ def pursue(
         pull = matrices.inner(left)
         pull[support.rows] = -np.inf
         pick = _first(pull, TIE * matrices.norms * remains)
-        if pull[pick] <= 0 or not support.enter(pick, target):
+        if pull[pick] <= 0 or not support.enter(pick):
             break
         left = target - support.total()
         progress(len(support.rows), k)
     return Pursuit(
         rows=np.array(support.rows, np.int64),
         weights=support.weights,
-        residual=float(np.linalg.norm(left)) / size,
+        residual=float(np.linalg.norm(target - support.total())) / size,
     )
 
 
@@ -111,54 +111,34 @@ class _Support:
         """[c, q] the weighted sum."""
         return self._matrices.take(np.array(self.rows, np.int64)).total(self.weights)
 
-    def enter(self, row: int, target: Doubles) -> bool:
-        """Take in one more matrix; whether it got a weight.
+    def enter(self, row: int) -> bool:
+        """Take in one more matrix, solve, and drop until all weights are above 0.
 
-        Matrices that this drops are taken back while that lowers the objective, so the weights are
-        the best of all that were there.
+        What is dropped may be taken in again by a later step.
+
+        Returns:
+            Whether the new one got a weight.
         """
-        dropped = self._settled_with(row)
-        if row in dropped:
-            return False
-        while dropped:
-            rows = np.array(dropped)
-            left = target - self.total()
-            some = self._matrices.take(rows)
-            pull = some.inner(left)
-            best = int(pull.argmax())
-            if pull[best] <= TIE * some.norms[best] * np.linalg.norm(target):
-                break
-            back = dropped.pop(best)
-            again = self._settled_with(back)
-            if back in again:
-                break
-            dropped += again
-        return True
-
-    def _settled_with(self, row: int) -> list[int]:
-        """Append a row, solve, and drop until all weights are above 0; the rows dropped."""
         every = np.array([*self.rows, row])
         gram = self._matrices.gram(every, every[-1:])[:, 0]
         self._factor.append(gram[:-1], float(gram[-1]) + self._ridge, JITTER * self._ridge)
         self.rows.append(row)
         self.weights = np.append(self.weights, 0.0)
-        dropped: list[int] = []
         while True:
             wanted = self._factor.solve(self._aligned[self.rows])
             falling = wanted <= 0
             if not falling.any():
                 self.weights = wanted
-                return dropped
+                return row in self.rows
             steps = np.full(len(wanted), np.inf)
             fall = self.weights[falling] - wanted[falling]
             steps[falling] = self.weights[falling] / np.maximum(fall, np.finfo(float).tiny)
             keep = steps > steps.min()
-            dropped += [row for row, kept in zip(self.rows, keep, strict=True) if not kept]
             self.weights = (self.weights + steps.min() * (wanted - self.weights))[keep]
-            self.rows = [row for row, kept in zip(self.rows, keep, strict=True) if kept]
+            self.rows = [old for old, kept in zip(self.rows, keep, strict=True) if kept]
             self._factor.keep(keep)
             if not self.rows:
-                return dropped
+                return False
 
 
 class _Factor:
