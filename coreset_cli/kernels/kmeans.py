@@ -123,7 +123,7 @@ def _start(points: Fixed, count: int, rng: Rng) -> Float64[Tensor, "c d"]:
     """
     by_rank = points.rows.rank.argsort()
     smallest = points.points.key.take(by_rank[:1].cpu().numpy())
-    row = int(rng.shuffled("k-means", points.points.key)[0])
+    row = int(by_rank[0] if count == 1 else rng.shuffled("k-means", points.points.key)[0])
     unused = torch.ones(len(points), dtype=torch.bool, device=points.device)
     nearest = torch.full((len(points),), torch.inf, dtype=torch.float64, device=points.device)
     drawn: list[int] = []

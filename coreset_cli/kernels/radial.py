@@ -10,12 +10,15 @@ from decimal import Context, Decimal
 from functools import cache
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from coreset_cli.kernels.loops import Rounded, root
+from coreset_cli.kernels.fixed import Fixed
+from coreset_cli.kernels.loops import root
 from coreset_cli.kernels.pairs import median_square
+from coreset_cli.seeds import Rng
 
 __all__ = ["ONE", "WIDTH_ROWS", "Radial", "Shape", "decay", "median_kernel"]
 
@@ -59,7 +62,7 @@ class Radial:
         return torch.round(decay(squares / self.width) * ONE)
 
 
-def median_kernel(shape: Shape, few: Rounded, width: float) -> Radial:
+def median_kernel(shape: Shape, points: Fixed, width: float, rng: Rng) -> Radial:
     """The kernel that falls to 1/e at a multiple of the median distance.
 
     Source: the median heuristic; Gretton, Borgwardt, Rasch, Schölkopf & Smola, "A kernel two-sample
@@ -67,9 +70,15 @@ def median_kernel(shape: Shape, few: Rounded, width: float) -> Radial:
 
     Args:
         shape: of its fall.
-        few: rows whose pairs give the median.
+        points: rows whose pairs give the median; above 2,000 rows, the pairs of so many.
         width: the multiple.
+        rng: draws them.
     """
+    few = points.rows
+    if len(points) > WIDTH_ROWS:
+        few = points.take(
+            np.sort(rng.shuffled("kernel width", points.points.key)[:WIDTH_ROWS])
+        ).rows
     square = median_square(few) * width * width
     return Radial(shape, square if shape == "gaussian" else square**0.5)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int16, Int64, UInt64
+from jaxtyping import Float32, Float64, Int16, Int64, UInt64
 from numpy.typing import NDArray
 
 from coreset_cli.errors import DoesNotFit
@@ -17,11 +17,17 @@ __all__ = ["ONE", "STATE_BYTES", "Places", "drawn_places", "visits"]
 ONE = 1 << 31
 """A visit; up to 2³⁰ of them are summed exactly."""
 
+FARTHEST = 2.0**85
+"""Power of two that no row passes, so that single precision holds every value."""
+
+BLOCK_VALUES = 1 << 19
+"""Values that are turned at a time."""
+
 MOST_THREADS = 8
 """Threads that keep scores of their own."""
 
 STATE_BYTES = 32 * MOST_THREADS
-"""Bytes a row beside the points: scores and distances of every thread."""
+"""Bytes a row beside the points: scores, distances and nearest rows of every thread."""
 
 BATCH_VALUES = 1 << 29
 """Distances between two signs of progress."""
@@ -37,7 +43,7 @@ class Places:
     """
 
     dimensions: Int64[np.ndarray, "t 2"]
-    places: Float64[np.ndarray, "t 2"]
+    places: Float32[np.ndarray, "t 2"]
 
 
 def visits(
@@ -66,12 +72,12 @@ def visits(
     n, d = points.rows.values.shape
     if 2 * n * d > points.points.room:
         raise DoesNotFit(
-            f"zcore holds {n} rows coordinate by coordinate, {2 * n * d >> 20} MiB more than the "
-            "rows alone; raise --max-memory, or select from fewer rows at a time"
+            f"{n} rows are held coordinate by coordinate, which takes {2 * n * d >> 20} MiB; "
+            "raise --max-memory, or select from fewer rows at a time"
         )
     order = np.argsort(points.points.key.rank)
     columns = _columns(points, order)
-    powers = points.powers.cpu().numpy()[order]
+    powers = points.powers.cpu().numpy()[order].clip(max=FARTHEST).astype(np.float32)
     places = drawn_places(columns, powers, draws, rng)
     start = rng.draws("zcore start", points.points.key.take(order)) >> np.uint64(33)
     threads = 1 if points.points.serial else min(MOST_THREADS, torch.get_num_threads())
@@ -90,7 +96,7 @@ def visits(
 
 
 def drawn_places(
-    columns: Int16[np.ndarray, "d n"], powers: NDArray[np.float64], draws: int, rng: Rng
+    columns: Int16[np.ndarray, "d n"], powers: Float32[np.ndarray, " n"], draws: int, rng: Rng
 ) -> Places:
     """Places of two coordinates that are not constant, each about the median of its values.
 
@@ -99,11 +105,11 @@ def drawn_places(
     """
     ends = np.empty((len(columns), 3))
     for row, column in zip(ends, columns, strict=True):
-        values = powers * column
+        values = powers.astype(np.float64) * column
         row[:] = values.min(), np.median(values), values.max()
     used = np.flatnonzero(ends[:, 0] < ends[:, 2])
     if not len(used):
-        return Places(np.empty((0, 2), np.int64), np.empty((0, 2)))
+        return Places(np.empty((0, 2), np.int64), np.empty((0, 2), np.float32))
     numbers = Key(np.arange(draws), np.arange(draws, dtype=np.uint64))
     first = _below(len(used), rng.draws("zcore first", numbers))
     if len(used) == 1:
@@ -115,7 +121,7 @@ def drawn_places(
     for side in (0, 1):
         words = rng.draws(f"zcore place {side}", numbers)
         places[:, side] = _triangular((words >> np.uint64(11)) / 2.0**53, ends[dimensions[:, side]])
-    return Places(dimensions, places)
+    return Places(dimensions, places.astype(np.float32))
 
 
 def _triangular(
@@ -138,7 +144,7 @@ def _columns(points: Fixed, order: NDArray[np.int64]) -> Int16[np.ndarray, "d n"
     """Values coordinate by coordinate, the rows in an order."""
     values = points.rows.values.cpu().numpy()
     columns = np.empty(values.shape[::-1], np.int16)
-    step = max(1, (4 << 20) // values.shape[1])
+    step = max(1, BLOCK_VALUES // values.shape[1])
     for first in range(0, len(order), step):
         columns[:, first : first + step] = values[order[first : first + step]].T
     return columns

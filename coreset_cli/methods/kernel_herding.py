@@ -14,7 +14,7 @@ import numpy as np
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.mean_map import STATE_BYTES, herd
-from coreset_cli.kernels.radial import WIDTH_ROWS, Shape, median_kernel
+from coreset_cli.kernels.radial import Shape, median_kernel
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
 
@@ -46,8 +46,7 @@ class KernelHerding:
     def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
         """The k rows in the order picked; the fact is the distance at which similarity is 1/e."""
         points = fixed(data.embeddings)
-        few = np.sort(rng.shuffled("kernel width", data.key)[:WIDTH_ROWS])
-        kernel = median_kernel(self.kernel, points.take(few).rows, self.width)
+        kernel = median_kernel(self.kernel, points, self.width, rng)
         rows = herd(points, kernel, k, data.progress, data.memo)
         facts = {"width": kernel.reach / 2.0**points.grid.step}
         return Picks(rows=np.asarray(rows, np.int64), facts=facts)

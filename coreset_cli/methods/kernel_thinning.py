@@ -4,8 +4,9 @@ Source: Dwivedi & Mackey, "Kernel thinning", COLT 2021 (kt-split and kt-swap); "
 thinning", ICLR 2022 (halving with the kernel itself).
 Cost: O(n² d + k n d) time, O(n) memory beside the rows; halving meets at most `rows` of them.
 Robustness: keeps the distribution, the corrupted part of it included.
-Deviates: any number of picks: a random part of k·2^m rows is halved m times. Refinement never takes
-a row twice. The order of the picks says nothing; it is that of the ids.
+Deviates: any number of picks: of the rows in random order, k·2^m are halved m times; every n/k-th
+of all is the part they must beat. Refinement never takes a row twice. The order of the picks says
+nothing; it is that of the ids.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.mean_map import STATE_BYTES, kernel_sums
-from coreset_cli.kernels.radial import WIDTH_ROWS, Shape, median_kernel
+from coreset_cli.kernels.radial import Shape, median_kernel
 from coreset_cli.kernels.thinning import best_of, halved, refined
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
@@ -56,19 +57,17 @@ class KernelThinning:
     def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
         """The k rows in the order of their ids; the fact is the distance of similarity 1/e."""
         points = fixed(data.embeddings)
-        few = np.sort(rng.shuffled("kernel width", data.key)[:WIDTH_ROWS])
-        kernel = median_kernel(self.kernel, points.take(few).rows, self.width)
+        kernel = median_kernel(self.kernel, points, self.width, rng)
         sums = kernel_sums(points, kernel)
         levels = self._levels(data.n, k)
-        order = rng.shuffled("kernel-thinning", data.key)[: k << levels]
+        order = rng.shuffled("kernel-thinning", data.key)
 
         def draw(level: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
             words = rng.draws(f"kernel-thinning {level}", data.key.take(rows))
             return (words >> np.uint64(11)) / 2.0**53
 
-        by_id = np.argsort(data.key.rank)
-        every = by_id[np.arange(k) * data.n // k]
-        parts = [every, *halved(points, kernel, order, levels, draw)]
+        every = order[np.arange(k) * data.n // k]
+        parts = [every, *halved(points, kernel, order[: k << levels], levels, draw)]
         start = parts[best_of(points, kernel, parts, sums)]
         rows = np.array(refined(points, kernel, start, sums, data.progress), np.int64)
         return Picks(

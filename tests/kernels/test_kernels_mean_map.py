@@ -10,6 +10,7 @@ from coreset_cli.kernels import mean_map as module
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.mean_map import herd, kernel_sums
 from coreset_cli.kernels.radial import ONE, median_kernel
+from coreset_cli.seeds import Rng
 
 
 def cloud(n=90, d=3, seed=0):
@@ -30,7 +31,7 @@ def herded(kernel, k):
 @pytest.mark.parametrize("shape", ["gaussian", "laplace"])
 def test_is_ten_lines_of_numpy(shape):
     points = fixed(points_of(cloud()))
-    kernel = median_kernel(shape, points.rows, 1.0)
+    kernel = median_kernel(shape, points, 1.0, Rng(0))
     away = cdist(cloud().astype(float), cloud().astype(float))
     away *= 2.0**points.grid.step / kernel.reach
     dense = np.exp(-(away**2)) if shape == "gaussian" else np.exp(-away)
@@ -40,7 +41,7 @@ def test_is_ten_lines_of_numpy(shape):
 
 def test_blocks_change_nothing(monkeypatch):
     points = fixed(points_of(cloud()))
-    kernel = median_kernel("gaussian", points.rows, 1.0)
+    kernel = median_kernel("gaussian", points, 1.0, Rng(0))
     expected = kernel_sums(points, kernel)
     for rows in (1, 7, 64):
         monkeypatch.setattr(module, "BLOCK_ROWS", rows)
@@ -49,7 +50,7 @@ def test_blocks_change_nothing(monkeypatch):
 
 def test_goes_on_from_what_was_kept():
     points = fixed(points_of(cloud()))
-    kernel = median_kernel("gaussian", points.rows, 1.0)
+    kernel = median_kernel("gaussian", points, 1.0, Rng(0))
 
     class Kept:
         state = None

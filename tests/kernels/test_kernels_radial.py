@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist, pdist
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.pairs import median_square, squares_between, squares_to
 from coreset_cli.kernels.radial import ONE, Radial, decay, median_kernel
+from coreset_cli.seeds import Rng
 
 
 def test_decay_is_the_exponential():
@@ -67,7 +68,7 @@ def test_copies_leave_the_mean_of_the_others():
 def test_a_kernel_is_an_eth_at_its_reach(shape, power):
     rows = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     points = fixed(points_of(rows))
-    kernel = median_kernel(shape, points.rows, 1.5)
+    kernel = median_kernel(shape, points, 1.5, Rng(0))
     reach = 1.5 * np.sqrt(np.median(pdist(rows.astype(float), "sqeuclidean")))
     assert kernel.reach / 2.0**points.grid.step == pytest.approx(reach, rel=1e-4)
     found = kernel.of(squares_between(points.rows, points.rows)).numpy() / ONE

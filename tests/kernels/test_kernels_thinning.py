@@ -13,12 +13,13 @@ from coreset_cli.kernels.mean_map import kernel_sums
 from coreset_cli.kernels.pairs import squares_between
 from coreset_cli.kernels.radial import ONE, median_kernel
 from coreset_cli.kernels.thinning import best_of, halved, level_constants, refined
+from coreset_cli.seeds import Rng
 
 
 def cloud(n=64, d=3, seed=0):
     rows = np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
     points = fixed(points_of(rows))
-    kernel = median_kernel("gaussian", points.rows, 1.0)
+    kernel = median_kernel("gaussian", points, 1.0, Rng(0))
     dense = kernel.of(squares_between(points.rows, points.rows)).numpy() / ONE
     return points, kernel, dense
 
@@ -78,7 +79,7 @@ def test_nothing_to_halve():
 
 def test_copies_go_one_to_each_half():
     points = fixed(points_of([[1.0], [1.0], [2.0], [2.0], [7.0], [7.0]]))
-    kernel = median_kernel("gaussian", points.rows, 1.0)
+    kernel = median_kernel("gaussian", points, 1.0, Rng(0))
     found = halved(points, kernel, np.arange(6), 1, draw)
     assert (found // 2).tolist() == [[0, 1, 2], [0, 1, 2]]
 

@@ -15,9 +15,9 @@ from coreset_cli.seeds import Rng
 def after(columns, dimensions, places, few, threads=1):
     columns = np.array(columns, np.int16)
     scores = np.zeros((threads, columns.shape[1]), np.int64)
-    at = np.array(places, float)
+    at = np.array(places, np.float32)
     dims = np.array(dimensions, np.int64)
-    VISITS[threads > 1](columns, np.ones(columns.shape[1]), dims, at, few, ONE, scores)
+    VISITS[threads > 1](columns, np.ones(columns.shape[1], np.float32), dims, at, few, ONE, scores)
     return scores.sum(0) / ONE
 
 
@@ -55,7 +55,7 @@ def test_a_copy_loses_all():
 @pytest.mark.parametrize(("n", "few"), [(40, 1), (40, 39), (900, 30), (2000, 1)])
 def test_is_ten_lines_of_numpy(n, few):
     rng = np.random.default_rng(n)
-    columns = rng.normal(scale=3000, size=(5, n)).astype(np.int16)
+    columns = rng.normal(scale=3000, size=(5, n)).round().astype(np.int16)
     dims = np.array([rng.choice(5, 2, replace=False) for _ in range(60)])
     places = np.rint(rng.normal(scale=3000, size=(60, 2)))
     found = after(columns, dims, places, few)
@@ -66,9 +66,9 @@ def test_is_ten_lines_of_numpy(n, few):
 
 def test_places_are_triangular_in_two_coordinates():
     rng = np.random.default_rng(0)
-    columns = rng.gamma(2.0, 1000, size=(4, 301)).astype(np.int16)
+    columns = rng.gamma(2.0, 1000, size=(4, 301)).round().astype(np.int16)
     columns[2] = 7
-    found = drawn_places(columns, np.ones(301), 4000, Rng(0))
+    found = drawn_places(columns, np.ones(301, np.float32), 4000, Rng(0))
     assert set(found.dimensions.ravel()) == {0, 1, 3}
     assert (found.dimensions[:, 0] != found.dimensions[:, 1]).all()
     pairs = np.unique(found.dimensions, axis=0, return_counts=True)[1]
@@ -83,9 +83,9 @@ def test_places_are_triangular_in_two_coordinates():
 
 
 def test_one_coordinate_and_none():
-    one = drawn_places(np.int16([[1, 5, 9], [2, 2, 2]]), np.ones(3), 20, Rng(0))
+    one = drawn_places(np.int16([[1, 5, 9], [2, 2, 2]]), np.ones(3, np.float32), 20, Rng(0))
     assert one.dimensions.tolist() == [[0, -1]] * 20
-    assert len(drawn_places(np.int16([[4, 4]]), np.ones(2), 20, Rng(0)).places) == 0
+    assert len(drawn_places(np.int16([[4, 4]]), np.ones(2, np.float32), 20, Rng(0)).places) == 0
 
 
 def test_order_of_rows_changes_nothing():
