@@ -3,8 +3,8 @@
 Source: Pleiss, Zhang, Elenberg & Weinberger, "Identifying mislabeled data using the area under the
 margin ranking", NeurIPS 2020.
 Cost: O(n e) time for e epochs beside the training, O(n) memory.
-Robustness: none by default: the smallest scores are wrong labels; on 4,000 rows of CIFAR-10N with 42 %
-of them, 96 % of a tenth kept by a linear probe was wrong; `keep=high` kept 4 %.
+Robustness: none by default: the smallest scores are wrong labels; on 4,000 rows of CIFAR-10N with
+42 % of them, 96 % of a tenth kept by a linear probe was wrong; `keep=high` kept 4 %.
 """
 
 from dataclasses import dataclass

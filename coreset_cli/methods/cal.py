@@ -3,9 +3,9 @@
 Source: Margatina, Vernikos, Barrault & Aletras, "Active learning by acquiring contrastive
 examples", EMNLP 2021, algorithm 1.
 Cost: O(n² d) time, O(n (m + c)) memory for m neighbours and c classes.
-Robustness: none by default: wrong labels and outliers differ from the rows around them; on 4,000 rows of
-CIFAR-10N with 42 % wrong labels, 69 % of a tenth kept by a linear probe was wrong; `keep=low` kept
-16 %.
+Robustness: none by default: wrong labels and outliers differ from the rows around them; on 4,000
+rows of CIFAR-10N with 42 % wrong labels, 69 % of a tenth kept by a linear probe was wrong;
+`keep=low` kept 16 %.
 Deviates: neighbours come from the pool itself, not from rows that were labelled before, and the
 divergence is symmetric by default.
 """

@@ -3,8 +3,8 @@
 Source: Cho, Shin, Kim & Yun, "Lightweight dataset pruning without full training via example
 difficulty and prediction uncertainty", ICML 2025 (arXiv 2502.06905).
 Cost: O(n e) time for the first e epochs beside the training, O(n) memory.
-Robustness: little: the factor for difficulty lifts wrong labels: on 4,000 rows of CIFAR-10N with 42 %
-of them, 83 % of a tenth kept by a linear probe was wrong; `sample=beta` kept 23 %.
+Robustness: little: the factor for difficulty lifts wrong labels: on 4,000 rows of CIFAR-10N with
+42 % of them, 83 % of a tenth kept by a linear probe was wrong; `sample=beta` kept 23 %.
 Deviates: `sample=beta` is the paper's rule for small subsets; here the largest scores are the
 default.
 """

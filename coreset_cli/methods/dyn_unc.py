@@ -3,8 +3,8 @@
 Source: He, Yang, Huang & Zhao, "Large-scale dataset pruning with dynamic uncertainty", CVPR
 workshops 2024 (arXiv 2306.05175).
 Cost: O(n e) time for e epochs beside the training, O(n) memory.
-Robustness: some: on 4,000 rows of CIFAR-10N with 42 % wrong labels, 61 % of a tenth kept by a linear
-probe was wrong; EL2N kept 93 %, DUAL 83 %.
+Robustness: some: on 4,000 rows of CIFAR-10N with 42 % wrong labels, 61 % of a tenth kept by a
+linear probe was wrong; EL2N kept 93 %, DUAL 83 %.
 Deviates: every window counts, the last too, which the published code leaves out.
 """
 

@@ -2,8 +2,8 @@
 
 Source: Paul, Ganguli & Dziugaite, "Deep learning on a data diet", NeurIPS 2021.
 Cost: O(n c) time for c classes beside the training, O(n c) memory.
-Robustness: none by default: wrong labels score highest; on 4,000 rows of CIFAR-10N with 42 % of them,
-93 % of a tenth kept by a linear probe was wrong; `keep=low` kept 4 %.
+Robustness: none by default: wrong labels score highest; on 4,000 rows of CIFAR-10N with 42 % of
+them, 93 % of a tenth kept by a linear probe was wrong; `keep=low` kept 4 %.
 Deviates: one run where the paper averages ten; early is the epoch at which signals are pictured.
 """
 

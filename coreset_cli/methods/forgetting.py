@@ -3,8 +3,8 @@
 Source: Toneva, Sordoni, Tachet des Combes, Trischler, Bengio & Gordon, "An empirical study of
 example forgetting during deep neural network learning", ICLR 2019, algorithm 1.
 Cost: O(n e) time for e epochs beside the training, O(n) memory.
-Robustness: none by default: rows that were never learned come first; on 4,000 rows of CIFAR-10N with
-42 % wrong labels, 88 % of a tenth kept by a linear probe was wrong; `keep=low` kept 4 %.
+Robustness: none by default: rows that were never learned come first; on 4,000 rows of CIFAR-10N
+with 42 % wrong labels, 88 % of a tenth kept by a linear probe was wrong; `keep=low` kept 4 %.
 Deviates: rows with the same count go by their mean margin, the harder first; a row that was never
 right counts as ∞, as in Paul et al., NeurIPS 2021.
 """

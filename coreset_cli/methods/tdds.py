@@ -3,8 +3,8 @@
 Source: Zhang, Du, Li, Xie & Zhou, "Spanning training progress: temporal dual-depth scoring for
 enhanced dataset pruning", CVPR 2024.
 Cost: O(n e) time for e epochs beside the training, O(n) memory.
-Robustness: little: on 4,000 rows of CIFAR-10N with 42 % wrong labels, 64 % of a tenth kept by a linear
-probe was wrong.
+Robustness: little: on 4,000 rows of CIFAR-10N with 42 % wrong labels, 64 % of a tenth kept by a
+linear probe was wrong.
 Deviates: no weights from scores; the paper lets the epochs that are read depend on the budget.
 """
 
