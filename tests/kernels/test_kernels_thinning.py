@@ -136,3 +136,11 @@ def test_blocks_of_a_sum_change_nothing(monkeypatch):
         monkeypatch.setattr(module, "BLOCK_ROWS", rows)
         found = module._sums_over(points, kernel, np.arange(10)).numpy()
         assert torch.equal(torch.from_numpy(found), torch.from_numpy(dense[:, :10].sum(1) * ONE))
+
+
+def test_refinement_never_takes_a_row_twice():
+    """The row in the middle of a simplex is like all others, and would be taken again and again."""
+    points = fixed(points_of(np.vstack([np.zeros(20), np.eye(20)]).astype(np.float32)))
+    kernel = median_kernel("gaussian", points, 2.0, Rng(0))
+    found = refined(points, kernel, np.arange(4), kernel_sums(points, kernel), ignore)
+    assert len(set(found)) == 4
