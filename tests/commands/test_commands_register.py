@@ -82,7 +82,13 @@ def test_one_new_file_is_a_new_method(tmp_path, monkeypatch, run_cli):
 
 
 def test_names_are_the_files():
-    assert method_names() == ["easy", "gm", "hard", "herding", "k-center", "moderate", "random"]
+    first = {"easy", "gm", "hard", "herding", "k-center", "moderate", "random"}
+    geometry = {"facility-location", "graph-cut", "kernel-herding", "kernel-thinning"}
+    geometry |= {"prototypes", "semdedup", "zcore"}
+    predictions = {"cal", "contextual-diversity", "deepfool", "entropy", "least-confidence"}
+    dynamics = {"aum", "dual", "dyn-unc", "el2n", "forgetting", "grand", "margin", "tdds"}
+    gradients = {"craig", "glister", "gradmatch", "influence", "lcmat-s", "prune4rel"}
+    assert method_names() == sorted(first | geometry | predictions | dynamics | gradients)
 
 
 def test_what_is_no_module_is_no_method(tmp_path, monkeypatch):

@@ -33,7 +33,9 @@ from coreset_cli.seeds import Rng
 from coreset_cli.selector import Inputs, Score, Selector, choose
 
 WRAPPERS = ["bare", "proportional", "equal"]
-EXACT = {"easy", "gm", "hard", "herding", "k-center", "moderate", "random"}
+EXACT = {"easy", "facility-location", "gm", "graph-cut", "hard", "herding", "k-center",
+         "kernel-herding", "kernel-thinning", "moderate", "prototypes", "random", "semdedup",
+         "zcore"}  # fmt: skip
 """Methods whose picks depend on nothing but the numbers, the ids and the seed."""
 
 NOT_BY_DISTANCE = [("gm", {"match": "dot"}), ("gm", {"match": "cosine"}),
