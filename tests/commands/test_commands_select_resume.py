@@ -222,6 +222,15 @@ def test_a_folder_of_something_else_is_left_alone(request_of, folder):
     assert (folder / "mine.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", [".bashrc", ".env.npz"])
+def test_a_folder_of_hidden_files_is_left_alone(name, request_of, folder):
+    folder.mkdir()
+    (folder / name).write_text("mine")
+    with pytest.raises(OutputExists, match="not written by select"):
+        run(request_of(), folder, force=True, remove=True)
+    assert (folder / name).read_text() == "mine"
+
+
 def test_an_empty_folder_is_taken(request_of, folder):
     folder.mkdir()
     run(request_of(), folder, at=20)
