@@ -39,7 +39,7 @@ def claimed(
         FileMissing: the folder cannot be made.
     """
     name = f"{command}.json"
-    text = json.dumps(key, indent=2, sort_keys=True)
+    text = json.dumps(key, indent=2)
     with disk_errors(folder):
         if folder.exists() and not (folder / name).is_file() and _is_foreign(folder):
             raise OutputExists(
