@@ -158,7 +158,7 @@ def test_a_short_run_leaves_nothing(request_of, folder, monkeypatch):
         ({"method": "herding"}, "method was gm, now it is herding"),
         ({"count": 30}, "count was 60, now it is 30"),
         ({"seed": 1}, "seed was 0, now it is 1"),
-        ({"method": "herding"}, "method was gm, now it is herding"),
+        ({"method": "k-center"}, "method was gm, now it is k-center"),
         ({"match": "dot"}, "--set match was l2, now it is dot"),
         ({"labelled": True}, "balance was none, now it is proportional"),
     ],
