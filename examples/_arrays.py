@@ -11,6 +11,7 @@ from coreset_cli.commands.register import make_method
 from coreset_cli.commands.select import build_selector
 from coreset_cli.io.matrix import Matrix, Shard
 from coreset_cli.kernels.centre import geometric_median
+from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Key, Rng
 from coreset_cli.selector import Inputs, choose
@@ -53,7 +54,7 @@ def pick(method: str, data: Embeddings, k: int, rng: Rng, **settings: str) -> ND
 
 def median_of(data: Embeddings) -> Vectors:
     """[d] geometric median."""
-    return geometric_median(inputs_of(data).embeddings).point.numpy()
+    return geometric_median(fixed(inputs_of(data).embeddings)).point.numpy()
 
 
 def key_of(n: int) -> Key:

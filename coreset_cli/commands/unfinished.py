@@ -39,7 +39,7 @@ def claimed(
         FileMissing: the folder cannot be made.
     """
     name = f"{command}.json"
-    text = json.dumps(key, indent=2, sort_keys=True)
+    text = json.dumps(key, indent=2)
     with disk_errors(folder):
         if folder.exists() and not (folder / name).is_file() and _is_foreign(folder):
             raise OutputExists(
@@ -61,7 +61,12 @@ def claimed(
 
 def _is_foreign(folder: Path) -> bool:
     """Whether it is a file, or holds more than a run that was stopped at once leaves."""
-    return not folder.is_dir() or not all(path.name.startswith(".") for path in folder.iterdir())
+    return not folder.is_dir() or not all(map(_is_left, folder.iterdir()))
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a run leaves a file of this name when it is stopped at once."""
+    return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".part")
 
 
 def _claim(lock: IO[str], folder: Path) -> None:

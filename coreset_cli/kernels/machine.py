@@ -21,6 +21,7 @@ from coreset_cli.kernels.loops import (
     LIMIT,
     POWERS,
 )
+from coreset_cli.kernels.machine_code import both, machine_code
 
 __all__ = ["ADVANCE", "COVER", "FORCES", "PRODUCTS", "ROUND_ROWS", "follow", "norms", "reach"]
 
@@ -53,7 +54,7 @@ def _round_rows(block, divisors, origin, scale, values, lifts, squares, chunk):
             squares[i] = square
 
 
-@numba.njit(nogil=True, cache=True)
+@machine_code()
 def _rounded(row, shrink, values, i):
     square = np.int64(0)
     for j in range(len(row)):
@@ -63,7 +64,7 @@ def _rounded(row, shrink, values, i):
     return square
 
 
-@numba.njit(nogil=True, cache=True)
+@machine_code()
 def norms(block, bits, found):
     """Write the norm of each row of a block to `found`, from sums of squares of so many bits."""
     for i in range(len(block)):
@@ -80,7 +81,7 @@ def norms(block, bits, found):
             found[i] = math.sqrt(np.float64(total)) / scale
 
 
-@numba.njit(nogil=True, cache=True, fastmath=EXACT)
+@machine_code(fastmath=EXACT)
 def _wide_product(values, i, vector):
     total = 0.0
     for j in range(len(vector)):
@@ -88,7 +89,7 @@ def _wide_product(values, i, vector):
     return total
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@machine_code(inline="always")
 def _product(values, i, point):
     total = np.int32(0)
     for j in range(len(point)):
@@ -96,7 +97,7 @@ def _product(values, i, point):
     return total
 
 
-@numba.njit(nogil=True, cache=True, fastmath=EXACT)
+@machine_code(fastmath=EXACT)
 def _add_weighted(total, weight, values, i):
     for j in range(len(total)):
         total[j] += weight * np.float64(values[i, j])
@@ -165,7 +166,7 @@ def _forces(values, lifts, squares, rank, vector, length, bits, chunk, sums, cou
     return leaders[best], -nearness[best]
 
 
-@numba.njit(nogil=True, cache=True)
+@machine_code()
 def _pulled(values, lifts, squares, rank, vector, length, bits, first, last, sums, counts):
     d = len(vector)
     unit = math.ldexp(1.0, bits)
@@ -212,7 +213,7 @@ def _pulled(values, lifts, squares, rank, vector, length, bits, first, last, sum
     return where, closest
 
 
-@numba.njit(nogil=True, cache=True)
+@machine_code()
 def _leader(leaders, score, rank):
     if len(leaders) == 0:
         return -1
@@ -223,24 +224,17 @@ def _leader(leaders, score, rank):
     return best
 
 
-def _both(function):
-    return {
-        parallel: numba.njit(nogil=True, cache=True, parallel=parallel)(function)
-        for parallel in (False, True)
-    }
-
-
-ROUND_ROWS = _both(_round_rows)
-PRODUCTS = _both(_products)
-ADVANCE = _both(_advance)
-COVER = _both(_cover)
-FORCES = _both(_forces)
+ROUND_ROWS = both(_round_rows)
+PRODUCTS = both(_products)
+ADVANCE = both(_advance)
+COVER = both(_cover)
+FORCES = both(_forces)
 
 _ADVANCE = ADVANCE[False]
 _COVER = COVER[False]
 
 
-@numba.njit(nogil=True, cache=True)
+@machine_code()
 def follow(values, lifts, rank, state, pull, factor, row, picks, end):
     """Write the next picks, the first of them `row`, and take each from all scores but the last."""
     for t in range(len(picks)):
@@ -252,7 +246,7 @@ def follow(values, lifts, rank, state, pull, factor, row, picks, end):
     return row
 
 
-@numba.njit(nogil=True, cache=True)
+@machine_code()
 def reach(values, lifts, squares, rank, nearest, owner, picks, scores, first, last):
     """Cover picks[first:last] one after another, write how far each was, and who is next."""
     spacing = np.empty(last)

@@ -6,13 +6,14 @@ import numba
 import numpy as np
 
 from coreset_cli.kernels.loops import POWERS
+from coreset_cli.kernels.machine_code import machine_code
 
 __all__ = ["cover_all", "guess", "guess_far", "settle", "verify"]
 
 _POWERS = POWERS.numpy()
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@machine_code(inline="always")
 def _product(values, i, points, b):
     total = np.int32(0)
     for j in range(points.shape[1]):
@@ -20,7 +21,7 @@ def _product(values, i, points, b):
     return total
 
 
-@numba.njit(nogil=True, cache=True)
+@machine_code()
 def _leader(score, rank):
     best = 0
     for i in range(1, len(score)):
@@ -29,7 +30,7 @@ def _leader(score, rank):
     return best
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@machine_code(parallel=True)
 def guess(values, lifts, rank, state, pull, factor, chunk, picks, scores):
     """Write the next picks of a pool, and their scores, as if there were no other rows."""
     n = len(values)
@@ -46,7 +47,7 @@ def guess(values, lifts, rank, state, pull, factor, chunk, picks, scores):
                     state[i] = state[i] + (pull[i] - product)
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@machine_code(parallel=True)
 def verify(
     values, lifts, rank, state, pull, known, points, factors, scores, ranks, chunk, products
 ):
@@ -71,7 +72,7 @@ def verify(
     return held.min()
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@machine_code(parallel=True)
 def settle(lifts, rank, state, pull, products, factors, chunk, leaders):
     """Match the guesses that held in every score; write the leader of every chunk."""
     n = len(state)
@@ -86,7 +87,7 @@ def settle(lifts, rank, state, pull, products, factors, chunk, leaders):
         leaders[part] = best
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@machine_code(parallel=True)
 def guess_far(rows, nearest, owner, bound, picked_rows, done, chunk, picks, scores, spacing):
     """Write the next picks of a pool while they are farther than all rows outside; say how many."""
     values, lifts, squares, rank = rows
@@ -124,7 +125,7 @@ def guess_far(rows, nearest, owner, bound, picked_rows, done, chunk, picks, scor
     return len(picks)
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@machine_code(parallel=True)
 def cover_all(rows, nearest, owner, picks, spacing, done, chunk):
     """Lower the squared distances to the nearest pick, pick after pick."""
     values, lifts, squares, _ = rows

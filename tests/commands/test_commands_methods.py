@@ -10,7 +10,7 @@ def test_a_card_is_read_from_the_file():
     card = card_of("gm")
     assert card.summary.startswith("Geometric Median Matching: pick rows")
     assert card.needs == ("embeddings",)
-    assert (card.exact, card.prefix, card.order) == (False, True, "O(k n d + T gamma n d)")
+    assert (card.exact, card.prefix, card.order) == (True, True, "O(k n d + T gamma n d)")
     assert card.source.startswith("Acharya, Sanghavi")
     assert card.deviates.startswith("rows are picked without replacement")
     gamma = next(p for p in card.parameters if p.name == "gamma")

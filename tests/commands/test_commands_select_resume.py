@@ -158,6 +158,7 @@ def test_a_short_run_leaves_nothing(request_of, folder, monkeypatch):
         ({"method": "herding"}, "method was gm, now it is herding"),
         ({"count": 30}, "count was 60, now it is 30"),
         ({"seed": 1}, "seed was 0, now it is 1"),
+        ({"method": "k-center"}, "method was gm, now it is k-center"),
         ({"match": "dot"}, "--set match was l2, now it is dot"),
         ({"labelled": True}, "balance was none, now it is proportional"),
     ],
@@ -220,6 +221,15 @@ def test_a_folder_of_something_else_is_left_alone(request_of, folder):
         with pytest.raises(OutputExists, match="was not written by select"):
             run(request_of(), folder, force=force)
     assert (folder / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", [".bashrc", ".env.npz"])
+def test_a_folder_of_hidden_files_is_left_alone(name, request_of, folder):
+    folder.mkdir()
+    (folder / name).write_text("mine")
+    with pytest.raises(OutputExists, match="not written by select"):
+        run(request_of(), folder, force=True, remove=True)
+    assert (folder / name).read_text() == "mine"
 
 
 def test_an_empty_folder_is_taken(request_of, folder):

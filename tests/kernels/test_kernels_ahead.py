@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from clouds import ignore, points_of
+from clouds import drawn, ignore, points_of
+from memos import Found, Kept
 
 from coreset_cli.kernels import ahead, points
 from coreset_cli.kernels.centre import nearest_to
@@ -11,6 +12,7 @@ from coreset_cli.kernels.farthest import farthest_first
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.loops import POWERS, leader
 from coreset_cli.kernels.matching import Matcher
+from coreset_cli.kernels.memo import Forgetful
 from coreset_cli.kernels.portable import Portable
 
 RNG = np.random.default_rng(0)
@@ -82,6 +84,33 @@ def test_matcher_and_traversal_do_not_show_it(rows, many, monkeypatch):
     several = found()
     monkeypatch.setattr(ahead, "WORTH_BYTES", 1 << 60)
     assert found() == several
+
+
+def test_goes_on_from_a_state_of_either(many, monkeypatch):
+    rows = drawn("blobs", 300, 20, 3)
+    cloud = fixed(points_of(rows, np.random.default_rng(1).permutation(300)))
+    target = cloud.grid.outside(cloud.mean())
+
+    def matched(memo):
+        matcher = Matcher(target, target, "l2")
+        return matcher.pick(cloud, 120, ignore, memo), matcher.theta.tolist()
+
+    def covered(memo):
+        places, radii = farthest_first(cloud, 120, cloud.best(5, 0.0), ignore, memo)
+        return places, radii.tolist()
+
+    for run in (matched, covered):
+        whole = run(Forgetful())
+        several, single = Kept(), Kept()
+        assert run(several) == whole
+        with monkeypatch.context() as patch:
+            patch.setattr(ahead, "WORTH_BYTES", 1 << 60)
+            assert run(single) == whole
+            for state, _ in several.states[::7]:
+                assert run(Found(state)) == whole
+        for state, done in [*several.states[::7], *single.states[::29]]:
+            assert done == len(state["picks"])
+            assert run(Found(state)) == whole
 
 
 def test_few_rows_places_and_single_threads_are_left_to_others(monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from clouds import KINDS, drawn, ignore, points_of
+from memos import Found, Kept
 
 from coreset_cli.kernels import points, serial
 from coreset_cli.kernels.farthest import farthest_first
@@ -16,29 +17,6 @@ from coreset_cli.kernels.memo import Forgetful
 def _compiled(monkeypatch):
     """Compiled loops, however few rows."""
     monkeypatch.setattr(points, "SMALL", 0)
-
-
-class Kept(Forgetful):
-    """Keeps every state, as a folder would."""
-
-    def __init__(self):
-        self.states = []
-
-    def due(self):
-        return True
-
-    def keep(self, state, done):
-        self.states.append(({name: np.array(values) for name, values in state.items()}, done))
-
-
-class Found(Forgetful):
-    """Finds a state."""
-
-    def __init__(self, state):
-        self.state = state
-
-    def recall(self):
-        return self.state
 
 
 def pools(kind, n=70, d=9):
