@@ -27,7 +27,7 @@ from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
 __all__ = ["Prototypes"]
 
 UNCONVERGED = f"k-means was stopped after {MOST_ROUNDS} rounds; its clusters still changed a little"
-SCARCE = "keep=hard below a fifth of the rows usually loses to random; try --set keep=easy"
+SCARCE = "keep=hard is for plentiful data; for less than a fifth of the rows try --set keep=easy"
 
 
 @dataclass(frozen=True, kw_only=True)
