@@ -38,6 +38,9 @@ EXACT = {"easy", "facility-location", "gm", "graph-cut", "hard", "herding", "k-c
          "zcore"}  # fmt: skip
 """Methods whose picks depend on nothing but the numbers, the ids and the seed."""
 
+LINEAR = {"easy", "gm", "hard", "herding", "k-center", "moderate", "random"}
+"""Methods that are done with 120,000 rows in a moment."""
+
 NOT_BY_DISTANCE = [("gm", {"match": "dot"}), ("gm", {"match": "cosine"}),
                    ("herding", {"match": "dot"}), ("herding", {"match": "cosine"}),
                    ("gm", {"theta0": "zero"})]  # fmt: skip
@@ -249,7 +252,7 @@ def many_rows(n, d):
     return rows, rng.integers(0, 4, n)
 
 
-@bare_exact_cases
+@pytest.mark.parametrize("case", [case for case in BARE if case.name in LINEAR], ids=str)
 def test_blocks_of_a_thousand_and_a_hundred_thousand_rows(case, monkeypatch):
     rows, labels = many_rows(120_000, 4)
     found = []
