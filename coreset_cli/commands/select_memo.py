@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from coreset_cli import __version__
 from coreset_cli.commands.unfinished import claimed
-from coreset_cli.errors import OutputExists
+from coreset_cli.errors import DiskFull, FileMissing, OutputExists
 from coreset_cli.io.atomic import refuse_existing, refuse_inside, whole_file
 from coreset_cli.kernels.memo import FORGETFUL, Memo, State
 from coreset_cli.selector import Selector
@@ -94,6 +94,7 @@ class Unfinished:
         self._key: Mapping[str, object] = {}
         self._held = ExitStack()
         self._is_held = False
+        self._lost = False
         self._closed: list[Path] = []
         self._lock = Lock()
 
@@ -139,7 +140,7 @@ class Unfinished:
     def remove(self) -> None:
         """Remove the folder, if there is one: the selection is where it was asked for."""
         if self._is_held:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(self.folder.resolve(), ignore_errors=True)
 
     def read(self, name: str) -> State | None:
         """The state of a piece."""
@@ -151,16 +152,25 @@ class Unfinished:
             return None
 
     def write(self, name: str, state: State, done: int) -> None:
-        """Keep the state of a piece, whole or not at all."""
+        """Keep the state of a piece, whole or not at all; where it cannot be, say so once."""
         with self._lock:
-            if not self._is_held:
-                self._hold()
-            path = self._path(name)
-            with whole_file(path) as part, part.open("wb") as file:
-                np.savez(file, allow_pickle=False, **{**state, DONE: np.array(done)})
-            for old in [old for old in self._closed if _lies_in(old, path)]:
-                old.unlink(missing_ok=True)
-                self._closed.remove(old)
+            if self._lost:
+                return
+            try:
+                self._write(name, state, done)
+            except (DiskFull, FileMissing) as error:
+                self._lost = True
+                self._say(f"unfinished work is not kept any more ({error}); the run goes on")
+
+    def _write(self, name: str, state: State, done: int) -> None:
+        if not self._is_held:
+            self._hold()
+        path = self._path(name)
+        with whole_file(path) as part, part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **{**state, DONE: np.array(done)})
+        for old in [old for old in self._closed if _lies_in(old, path)]:
+            old.unlink(missing_ok=True)
+            self._closed.remove(old)
 
     def close(self, name: str) -> None:
         """Drop what a piece kept when the whole around it is next kept."""

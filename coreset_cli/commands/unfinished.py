@@ -99,5 +99,5 @@ def _read(path: Path) -> Mapping[str, object] | None:
 
 def _clear(folder: Path) -> None:
     for path in folder.iterdir():
-        if path.name != LOCK:
+        if path.name != LOCK and not path.is_dir():
             path.unlink()

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+from coreset_cli.kernels import loops
 
 __all__ = ["both", "machine_code"]
 
@@ -44,7 +48,20 @@ def both(function: FunctionType) -> dict[bool, Loop]:
 
 
 class _Cache(FunctionCache):
-    """What earlier runs compiled; no failure of it ends a run."""
+    """What earlier runs compiled; no failure of it ends a run.
+
+    Numba looks whether the file of a loop has changed; the constants of `loops`, which are compiled
+    into it, are looked at here.
+    """
+
+    def __init__(self, function: Loop) -> None:
+        super().__init__(function)
+        constants = sha256(Path(loops.__file__).read_bytes()).hexdigest()
+        self._cache_file = IndexDataCacheFile(
+            cache_path=self._cache_path,
+            filename_base=self._impl.filename_base,
+            source_stamp=(self._impl.locator.get_source_stamp(), constants),
+        )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """What was compiled for these types of arguments; nothing where there is nothing sound."""

@@ -4,7 +4,7 @@ Source: Acharya, Sanghavi, Dimakis & Dhillon, "Geometric Median (GM) Matching fo
 selection from noisy data", ICML 2025 (PMLR 267), algorithm 1 and, for `gamma` and `batches`,
 algorithm 2.
 Cost: O(k n d + T gamma n d) time for T steps of the median, O(n) memory beside the rows; one pass
-over the rows a pick.
+over the rows a pick at most.
 Robustness: the target stands until half of the rows are corrupted. `l2` picks few gross outliers
 and, per class, fewer wrong labels than their share; `cosine` still fewer wrong labels at the price
 of variety, and no protection where the cloud surrounds the origin; `dot` prefers long vectors.

@@ -3,7 +3,7 @@
 Source: Welling, "Herding dynamical weights to learn", ICML 2009; as a subset rule, Chen, Welling &
 Smola, "Super-samples from kernel herding", UAI 2010, eq. 8, linear kernel (`dot`); Rebuffi,
 Kolesnikov, Sperl & Lampert, "iCaRL", CVPR 2017, algorithm 4 (`l2`).
-Cost: O(k n d) time, O(n) memory beside the rows; one pass over the rows a pick.
+Cost: O(k n d) time, O(n) memory beside the rows; at most one pass over the rows a pick.
 Robustness: follows the mean, so gross outliers keep about their share; per class it leaves out
 some wrong labels.
 Deviates: rows are picked without replacement. Code that takes the row farthest from the residual

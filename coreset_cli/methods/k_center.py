@@ -3,7 +3,7 @@
 Source: Gonzalez, Theoretical Computer Science 38, 1985 (farthest-first traversal, at most twice the
 best covering radius); Sener & Savarese, "Active learning for convolutional neural networks: a
 core-set approach", ICLR 2018, algorithm 1.
-Cost: O(k n d) time, O(n) memory beside the rows; one pass over the rows a pick.
+Cost: O(k n d) time, O(n) memory beside the rows; at most one pass over the rows a pick.
 Robustness: none: outliers are by definition farthest and come first.
 """
 

@@ -264,3 +264,19 @@ def test_a_share_and_its_count_are_one_run(request_of, folder):
     run(request_of(), folder, at=20)
     share = replace(request_of(), budget=Budget(ratio=Decimal("0.4"), count=None))
     assert run(share, folder)[1] == [f"continuing: 19 of {K} picks are done"]
+
+
+def test_a_run_that_cannot_keep_its_work_goes_on_and_says_so_once(request_of, tmp_path):
+    request, said = request_of(), []
+    whole = select(request, Watch())
+    gone = tmp_path / "gone" / "work"  # nothing can be made in it
+    gone.parent.mkdir()
+    unfinished = Unfinished(gone, say=said.append)
+    gone.parent.rmdir()
+    with unfinished:
+        found = select(request, Watch(), unfinished)
+        unfinished.remove()
+    assert found.rows.tolist() == whole.rows.tolist()
+    assert len(said) == 1
+    assert "not kept any more" in said[0]
+    assert not gone.exists()
