@@ -11,6 +11,9 @@ def main() -> None:
     # Read by OpenMP when torch loads: threads that wait for work sleep instead of spinning, which
     # on cores shared with other processes was fifteen times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault(
+        "GOMP_SPINCOUNT", "10000"
+    )  # some microseconds: less than a thread's sleep
     from coreset_cli.cli.app import run
 
     sys.exit(run(sys.argv[1:]))

@@ -23,10 +23,13 @@ from coreset_cli.kernels.fixed import Fixed
 from coreset_cli.kernels.loops import POWERS, Rounded, leader
 from coreset_cli.kernels.portable import Portable
 
-__all__ = ["cover", "holds", "match"]
+__all__ = ["cover", "holds", "match", "reaches"]
 
 WORTH_BYTES = 64 << 20
 """Bytes of rows from which the memory, and not the processor, is waited for."""
+
+FAR_WORTH_BYTES = 8 << 20
+"""Bytes of rows from which farthest first gains: its guesses cost no check."""
 
 CHUNK_BYTES = 1 << 19
 """Bytes of rows that a thread takes at a time; one row of each chunk may join the pool."""
@@ -51,14 +54,23 @@ FAR_MOST = 32
 
 
 def holds(points: Fixed) -> bool:
-    """Whether all rows are here, run through by all threads, and many."""
+    """Whether all rows are here, run through by all threads, and many enough for matching."""
+    return _holds(points, WORTH_BYTES)
+
+
+def reaches(points: Fixed) -> bool:
+    """The same for farthest first."""
+    return _holds(points, FAR_WORTH_BYTES)
+
+
+def _holds(points: Fixed, worth: int) -> bool:
     compiled = not isinstance(points.points.loops, Portable) and not points.points.serial
-    many = 2 * points.rows.values.numel() >= WORTH_BYTES
+    many = 2 * points.rows.values.numel() >= worth
     return points.device.type == "cpu" and points.comm.size == 1 and compiled and many
 
 
 def match(
-    rows: Rounded,
+    points: Fixed,
     state: Float64[Tensor, " n"],
     pull: Float64[Tensor, " n"],
     factor: int,
@@ -70,13 +82,14 @@ def match(
     When a batch is handed out, its picks are -∞ in the state and matched in all other scores.
 
     Args:
-        rows: all of them.
+        points: all rows.
         state: [n] scores; changed in place.
         pull: [n] what a step adds to them.
         factor: 1 or 2; a step takes factor · ⟨row, pick⟩ off every score.
         first: the row that leads.
         k: picks.
     """
+    rows = points.rows
     pool = _Pool(rows, state, pull, factor)
     guesses, done = FEWEST, 0
     while done < k:
@@ -163,7 +176,7 @@ class _Pool:
 
 
 def cover(
-    rows: Rounded,
+    points: Fixed,
     nearest: Float64[Tensor, " n"],
     owner: Int32[Tensor, " n"],
     ranks: Int64[Tensor, " t"],
@@ -172,7 +185,7 @@ def cover(
     """Pick rows until there are k, batch by batch: each the farthest from those before it.
 
     Args:
-        rows: all of them.
+        points: all rows.
         nearest: [n] squared distance of each row to its owner, the pick nearest to it; changed in
             place, -∞ for picks.
         owner: [n] which pick it is; changed in place.
@@ -182,6 +195,7 @@ def cover(
     Yields:
         Rows, and the squared distance of each to the picks before it; ∞ for the very first.
     """
+    rows = points.rows
     by_rank = rows.rank.argsort()
     before = by_rank[torch.searchsorted(rows.rank[by_rank], ranks)]
     reach = _Reach(rows, nearest, owner, before[:-1], k)

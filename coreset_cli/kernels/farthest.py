@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int32
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coreset_cli.kernels import ahead, serial
+from coreset_cli.kernels import ahead, batched
 from coreset_cli.kernels.comm import Candidate
 from coreset_cli.kernels.cuda import chain
 from coreset_cli.kernels.fixed import Fixed
@@ -66,10 +66,11 @@ def farthest_first(
             values.copy_(torch.from_numpy(kept[name]))
         row = leader(nearest, points.rows.rank)
         pick = points.best(row, value(nearest, row))
-    several = next((way for way in (chain, serial, ahead) if way.holds(points)), None)
+    ways = (chain, chain.holds), (ahead, ahead.reaches), (batched, batched.holds)
+    several = next((way for way, holds in ways if holds(points)), None)
     if several is not None:
         ranks = torch.cat([picked.rank[: len(places)], torch.tensor([pick.rank]).to(picked.rank)])
-        for batch, squares in several.cover(points.rows, nearest, owner, ranks, k):
+        for batch, squares in several.cover(points, nearest, owner, ranks, k):
             done = len(places) + len(batch)
             for name, values in vars(picked.take(slice(len(places), done))).items():
                 values.copy_(vars(points.rows)[name][batch])

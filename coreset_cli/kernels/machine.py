@@ -232,23 +232,34 @@ FORCES = both(_forces)
 
 _ADVANCE = ADVANCE[False]
 _COVER = COVER[False]
+_ADVANCE_ALL = ADVANCE[True]
+_COVER_ALL = COVER[True]
 
 
 @machine_code()
-def follow(values, lifts, rank, state, pull, factor, row, picks, end):
-    """Write the next picks, the first of them `row`, and take each from all scores but the last."""
+def follow(values, lifts, rank, state, pull, factor, row, picks, end, chunk):
+    """Write the next picks, the first of them `row`, and take each from all scores but the last.
+
+    All threads take part where a chunk is less than all rows.
+    """
     for t in range(len(picks)):
         picks[t] = row
         state[row] = -np.inf
         if not (end and t + 1 == len(picks)):
             step = factor * _POWERS[lifts[row]]
-            row = _ADVANCE(values, lifts, rank, state, pull, values[row], step, len(values))
+            if chunk < len(values):
+                row = _ADVANCE_ALL(values, lifts, rank, state, pull, values[row], step, chunk)
+            else:
+                row = _ADVANCE(values, lifts, rank, state, pull, values[row], step, chunk)
     return row
 
 
 @machine_code()
-def reach(values, lifts, squares, rank, nearest, owner, picks, scores, first, last):
-    """Cover picks[first:last] one after another, write how far each was, and who is next."""
+def reach(values, lifts, squares, rank, nearest, owner, picks, scores, first, last, chunk):
+    """Cover picks[first:last] one after another, write how far each was, and who is next.
+
+    All threads take part where a chunk is less than all rows.
+    """
     spacing = np.empty(last)
     for t in range(first, last):
         row = picks[t]
@@ -261,7 +272,13 @@ def reach(values, lifts, squares, rank, nearest, owner, picks, scores, first, la
             mine = _POWERS[lifts[picks[j]]]
             product = 2 * power * (mine * _product(values, picks[j], values[row]))
             spacing[j] = mine * mine * squares[picks[j]] + power * power * square - product
-        picks[t + 1] = _COVER(
-            values, lifts, squares, rank, nearest, owner, values[row], power, square,
-            spacing[: t + 1], len(values),
-        )  # fmt: skip
+        if chunk < len(values):
+            picks[t + 1] = _COVER_ALL(
+                values, lifts, squares, rank, nearest, owner, values[row], power, square,
+                spacing[: t + 1], chunk,
+            )  # fmt: skip
+        else:
+            picks[t + 1] = _COVER(
+                values, lifts, squares, rank, nearest, owner, values[row], power, square,
+                spacing[: t + 1], chunk,
+            )  # fmt: skip

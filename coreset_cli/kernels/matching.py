@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coreset_cli.kernels import ahead, serial
+from coreset_cli.kernels import ahead, batched
 from coreset_cli.kernels.cuda import chain
 from coreset_cli.kernels.fixed import Fixed, norm
 from coreset_cli.kernels.loops import POWERS, leader, value
@@ -84,10 +84,10 @@ class Matcher:
             state.copy_(torch.from_numpy(kept["state"]))
             theta = torch.from_numpy(kept["theta"]).to(theta)
         row = leader(state, rows.rank)
-        several = next((way for way in (chain, serial, ahead) if way.holds(points)), None)
+        several = next((way for way in (chain, ahead, batched) if way.holds(points)), None)
         if several is not None:
             to, towards = theta.cpu(), target.cpu()
-            for batch in several.match(rows, state, pull, factor, row, k - len(picks)):
+            for batch in several.match(points, state, pull, factor, row, k - len(picks)):
                 for values in chain.values(rows, batch):
                     to = to + towards - values
                 picks += points.points.places[batch.cpu().numpy()].tolist()

@@ -40,6 +40,7 @@ def many(request, monkeypatch):
     chunk, pool = request.param
     monkeypatch.setattr(points, "SMALL", 0)
     monkeypatch.setattr(ahead, "WORTH_BYTES", 0)
+    monkeypatch.setattr(ahead, "FAR_WORTH_BYTES", 0)
     monkeypatch.setattr(ahead, "CHUNK_BYTES", chunk)
     monkeypatch.setattr(ahead, "POOL_ROWS", pool)
     monkeypatch.setattr(ahead, "FAR_ROWS", pool)
@@ -64,7 +65,7 @@ def test_matching_and_its_scores(rows, many, factor):
     pull = cloud.scores(target, factor)
     state = pull - cloud.powers**2 * cloud.rows.squares
     single, k = state.clone(), -(-len(cloud) // 2)
-    batches = [batch.tolist() for batch in ahead.match(cloud.rows, state, pull, factor, 0, k)]
+    batches = [batch.tolist() for batch in ahead.match(cloud, state, pull, factor, 0, k)]
     found = [row for batch in batches for row in batch]
     assert found == one_by_one(cloud, single, pull, factor, k)
     assert state.tolist() == single.tolist()
@@ -83,6 +84,7 @@ def test_matcher_and_traversal_do_not_show_it(rows, many, monkeypatch):
 
     several = found()
     monkeypatch.setattr(ahead, "WORTH_BYTES", 1 << 60)
+    monkeypatch.setattr(ahead, "FAR_WORTH_BYTES", 1 << 60)
     assert found() == several
 
 
@@ -105,6 +107,7 @@ def test_goes_on_from_a_state_of_either(many, monkeypatch):
         assert run(several) == whole
         with monkeypatch.context() as patch:
             patch.setattr(ahead, "WORTH_BYTES", 1 << 60)
+            patch.setattr(ahead, "FAR_WORTH_BYTES", 1 << 60)
             assert run(single) == whole
             for state, _ in several.states[::7]:
                 assert run(Found(state)) == whole

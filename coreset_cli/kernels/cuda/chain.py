@@ -43,7 +43,7 @@ def holds(points: Fixed) -> bool:
 
 
 def match(
-    rows: Rounded,
+    points: Fixed,
     state: Float64[Tensor, " n"],
     pull: Float64[Tensor, " n"],
     factor: int,
@@ -55,13 +55,14 @@ def match(
     When a batch is handed out, its picks are -∞ in the state and matched in all other scores.
 
     Args:
-        rows: all of them, on one device.
+        points: all rows, on one device.
         state: [n] scores; changed in place.
         pull: [n] what a step adds to them.
         factor: 1 or 2; a step takes factor · ⟨row, pick⟩ off every score.
         first: the row that leads.
         k: picks.
     """
+    rows = points.rows
     track = Track.starting(torch.tensor([first], device=state.device), 0.0, k)
     if compiles(state.device):
         from coreset_cli.kernels.cuda import launch  # loads Triton
@@ -74,7 +75,7 @@ def match(
 
 
 def cover(
-    rows: Rounded,
+    points: Fixed,
     nearest: Float64[Tensor, " n"],
     owner: Int32[Tensor, " n"],
     ranks: Int64[Tensor, " t"],
@@ -83,7 +84,7 @@ def cover(
     """Pick rows until there are k, batch by batch: each the farthest from those before it.
 
     Args:
-        rows: all of them, on one device.
+        points: all rows, on one device.
         nearest: [n] squared distance of each row to its owner, the pick nearest to it; changed in
             place, -∞ for picks.
         owner: [n] which pick it is; changed in place.
@@ -93,6 +94,7 @@ def cover(
     Yields:
         Rows, and the squared distance of each to the picks before it; ∞ for the very first.
     """
+    rows = points.rows
     by_rank = rows.rank.argsort()
     before = by_rank[torch.searchsorted(rows.rank[by_rank], ranks)]
     done = len(before) - 1
