@@ -17,7 +17,7 @@ __all__ = ["methods"]
 
 HEADS = ("name", "needs", "exact", "prefix", "time", "what it does")
 
-ROOM = 80
+ROOM = 110
 """Columns of a terminal below which only names and sentences are shown."""
 
 
@@ -68,7 +68,7 @@ def _as_json(record: dict[str, object]) -> str:
 
 
 def _row(card: "Card") -> tuple[str, ...]:
-    needs = ",".join(card.needs) or "-"
+    needs = ", ".join(card.needs) or "-"
     return (card.name, needs, _yes(card.exact), _yes(card.prefix), card.order, card.summary)
 
 

@@ -64,7 +64,7 @@ def limited(limit, *arguments):
 
 def test_rows_that_do_not_fit_are_held_in_a_file_and_no_pick_changes(pool):
     options = ("-m", "gm", "-k", 60, pool)
-    assert limited(START_UP, *options) == limited(START_UP + (256 << 20), *options)
+    assert limited(START_UP + (48 << 20), *options) == limited(START_UP + (256 << 20), *options)
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_unknown_names_are_refused_with_the_nearest(name, near):
 
 
 def test_unknown_names_far_from_all_are_refused_with_the_list():
-    with pytest.raises(UnknownMethod, match="there are easy, gm, hard"):
+    with pytest.raises(UnknownMethod, match="there are aum, cal, contextual-diversity"):
         canonical_name("zzz")
 
 
