@@ -34,6 +34,10 @@ PROXY_DATA = ("clean", "corrupted", "not stated")
 FIGURES = (".png", ".pdf", ".svg")
 
 
+VECTORS = frozenset({"embeddings", "labels"})
+"""What methods may need that `evaluate` selects by itself with."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What a user asked `evaluate` for.
@@ -120,6 +124,11 @@ class Request:
                 raise InvalidParameter(
                     f"{name} selects from vectors, and --train holds images; give their vectors "
                     "with --embeddings (see `coreset embed`), or an index list"
+                )
+            if needs - VECTORS:
+                raise InvalidParameter(
+                    f"{name} reads signals of training, which evaluate does not make for it; run "
+                    f"`coreset select --method {name} -o FILE` first, and give FILE"
                 )
 
     @property
