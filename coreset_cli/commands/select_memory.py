@@ -13,6 +13,7 @@ from coreset_cli.device import START_UP, anonymous_memory, require_memory
 from coreset_cli.kernels.coordinate import COLUMN_BYTES
 from coreset_cli.kernels.fixed import START_ROWS
 from coreset_cli.kernels.loops import BATCH
+from coreset_cli.kernels.matching import STATE_BYTES
 from coreset_cli.kernels.points import KEPT_BYTES, STORED_BYTES
 from coreset_cli.selector import Selector
 
@@ -27,7 +28,7 @@ CLASS_BYTES = 32
 PICK_BYTES = 64
 """Bytes a pick of what is kept and printed of it."""
 
-MOST_STATE = 97
+MOST_STATE = STATE_BYTES
 """Bytes a row that the methods hold at most beside rounded rows."""
 
 LEAST = 16 << 20

@@ -19,9 +19,9 @@ from jaxtyping import Float64, Int32, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
+from coreset_cli.kernels import batched
 from coreset_cli.kernels.fixed import Fixed
 from coreset_cli.kernels.loops import POWERS, Rounded, leader
-from coreset_cli.kernels.portable import Portable
 
 __all__ = ["cover", "holds", "match", "reaches"]
 
@@ -64,9 +64,8 @@ def reaches(points: Fixed) -> bool:
 
 
 def _holds(points: Fixed, worth: int) -> bool:
-    compiled = not isinstance(points.points.loops, Portable) and not points.points.serial
     many = 2 * points.rows.values.numel() >= worth
-    return points.device.type == "cpu" and points.comm.size == 1 and compiled and many
+    return batched.holds(points) and not points.points.serial and many
 
 
 def match(
@@ -77,18 +76,7 @@ def match(
     first: int,
     k: int,
 ) -> Iterator[Int64[Tensor, " b"]]:
-    """Pick k rows, batch by batch: each the leader after the one before it was matched.
-
-    When a batch is handed out, its picks are -∞ in the state and matched in all other scores.
-
-    Args:
-        points: all rows.
-        state: [n] scores; changed in place.
-        pull: [n] what a step adds to them.
-        factor: 1 or 2; a step takes factor · ⟨row, pick⟩ off every score.
-        first: the row that leads.
-        k: picks.
-    """
+    """See `Several`."""
     rows = points.rows
     pool = _Pool(rows, state, pull, factor)
     guesses, done = FEWEST, 0
@@ -182,22 +170,9 @@ def cover(
     ranks: Int64[Tensor, " t"],
     k: int,
 ) -> Iterator[tuple[Int64[Tensor, " b"], list[float]]]:
-    """Pick rows until there are k, batch by batch: each the farthest from those before it.
-
-    Args:
-        points: all rows.
-        nearest: [n] squared distance of each row to its owner, the pick nearest to it; changed in
-            place, -∞ for picks.
-        owner: [n] which pick it is; changed in place.
-        ranks: of the picks that are covered, and at last of the next, which is not.
-        k: picks in all.
-
-    Yields:
-        Rows, and the squared distance of each to the picks before it; ∞ for the very first.
-    """
+    """See `Several`."""
     rows = points.rows
-    by_rank = rows.rank.argsort()
-    before = by_rank[torch.searchsorted(rows.rank[by_rank], ranks)]
+    before = rows.numbers(ranks)
     reach = _Reach(rows, nearest, owner, before[:-1], k)
     batch, scores = reach.picks(before[-1:].numpy(), -np.inf)
     yield torch.from_numpy(batch), scores

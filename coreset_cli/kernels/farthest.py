@@ -15,6 +15,7 @@ from coreset_cli.kernels.cuda import chain
 from coreset_cli.kernels.fixed import Fixed
 from coreset_cli.kernels.loops import POWERS, Rounded, leader, value
 from coreset_cli.kernels.memo import FORGETFUL, Memo
+from coreset_cli.kernels.several import Several
 
 __all__ = ["STATE_BYTES", "farthest_first"]
 
@@ -67,7 +68,7 @@ def farthest_first(
         row = leader(nearest, points.rows.rank)
         pick = points.best(row, value(nearest, row))
     ways = (chain, chain.holds), (ahead, ahead.reaches), (batched, batched.holds)
-    several = next((way for way, holds in ways if holds(points)), None)
+    several: Several | None = next((way for way, holds in ways if holds(points)), None)
     if several is not None:
         ranks = torch.cat([picked.rank[: len(places)], torch.tensor([pick.rank]).to(picked.rank)])
         for batch, squares in several.cover(points, nearest, owner, ranks, k):

@@ -93,6 +93,11 @@ class Rounded:
         there = index if isinstance(index, slice) else index.to(self.values.device)
         return Rounded(self.values[there], self.lifts[index], self.squares[index], self.rank[index])
 
+    def numbers(self, ranks: Int64[Tensor, " m"]) -> Int64[Tensor, " m"]:
+        """Which rows have these ranks."""
+        by_rank = self.rank.argsort()
+        return by_rank[torch.searchsorted(self.rank[by_rank], ranks)]
+
 
 @dataclass(frozen=True)
 class Forces:

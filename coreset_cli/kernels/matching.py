@@ -16,6 +16,7 @@ from coreset_cli.kernels.fixed import Fixed, norm
 from coreset_cli.kernels.loops import POWERS, leader, value
 from coreset_cli.kernels.memo import FORGETFUL, Memo
 from coreset_cli.kernels.points import TIE
+from coreset_cli.kernels.several import Several
 
 __all__ = ["NO_DIRECTION", "STATE_BYTES", "Matcher", "Rule", "direction"]
 
@@ -84,7 +85,8 @@ class Matcher:
             state.copy_(torch.from_numpy(kept["state"]))
             theta = torch.from_numpy(kept["theta"]).to(theta)
         row = leader(state, rows.rank)
-        several = next((way for way in (chain, ahead, batched) if way.holds(points)), None)
+        ways = (chain, chain.holds), (ahead, ahead.holds), (batched, batched.holds)
+        several: Several | None = next((way for way, holds in ways if holds(points)), None)
         if several is not None:
             to, towards = theta.cpu(), target.cpu()
             for batch in several.match(points, state, pull, factor, row, k - len(picks)):

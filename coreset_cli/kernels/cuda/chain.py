@@ -50,18 +50,7 @@ def match(
     first: int,
     k: int,
 ) -> Iterator[Int64[Tensor, " b"]]:
-    """Pick k rows, batch by batch: each the leader after the one before it was matched.
-
-    When a batch is handed out, its picks are -∞ in the state and matched in all other scores.
-
-    Args:
-        points: all rows, on one device.
-        state: [n] scores; changed in place.
-        pull: [n] what a step adds to them.
-        factor: 1 or 2; a step takes factor · ⟨row, pick⟩ off every score.
-        first: the row that leads.
-        k: picks.
-    """
+    """See `Several`."""
     rows = points.rows
     track = Track.starting(torch.tensor([first], device=state.device), 0.0, k)
     if compiles(state.device):
@@ -81,22 +70,9 @@ def cover(
     ranks: Int64[Tensor, " t"],
     k: int,
 ) -> Iterator[tuple[Int64[Tensor, " b"], list[float]]]:
-    """Pick rows until there are k, batch by batch: each the farthest from those before it.
-
-    Args:
-        points: all rows, on one device.
-        nearest: [n] squared distance of each row to its owner, the pick nearest to it; changed in
-            place, -∞ for picks.
-        owner: [n] which pick it is; changed in place.
-        ranks: of the picks that are covered, and at last of the next, which is not.
-        k: picks in all.
-
-    Yields:
-        Rows, and the squared distance of each to the picks before it; ∞ for the very first.
-    """
+    """See `Several`."""
     rows = points.rows
-    by_rank = rows.rank.argsort()
-    before = by_rank[torch.searchsorted(rows.rank[by_rank], ranks)]
+    before = rows.numbers(ranks)
     done = len(before) - 1
     track = Track.starting(before, float(nearest[before[-1]]), k)
     if compiles(nearest.device):
