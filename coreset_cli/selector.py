@@ -36,7 +36,7 @@ __all__ = [
     "silent",
 ]
 
-Field = Literal["embeddings", "labels", "dynamics", "held_out", "early", "last"]
+Field = Literal["embeddings", "labels", "dynamics", "held_out", "early", "last", "given"]
 """What a method may ask for."""
 
 Scope = Literal["pool", "global"]
@@ -70,6 +70,7 @@ class Inputs:
         points: vectors, where there are any.
         classes: labels, where there are any.
         signals: what training showed of each row, where it was recorded.
+        scores: [n] a score of each row that was made before, where there is one.
         progress: told of long work.
         memo: where long work leaves what it has done, and finds it again.
     """
@@ -78,6 +79,7 @@ class Inputs:
     points: Points | None = None
     classes: Labels | None = None
     signals: Signals | None = None
+    scores: FloatArray | None = None
     progress: Progress = silent
     memo: Memo = FORGETFUL
 
@@ -159,6 +161,20 @@ class Inputs:
         return self._signals.held_out
 
     @property
+    def given(self) -> FloatArray:
+        """[n] a score of each row that was made before.
+
+        Raises:
+            MissingInput: there is none.
+        """
+        if self.scores is None:
+            raise MissingInput(
+                "this method ranks by a score made before; name a column of a table with "
+                "--signals FILE --set column=NAME"
+            )
+        return self.scores
+
+    @property
     def _signals(self) -> Signals:
         if self.signals is None:
             raise MissingInput(
@@ -176,6 +192,7 @@ class Inputs:
             points=self.points and self.points.subset(rows).renumbered(),
             classes=self.classes and self.classes.take(rows),
             signals=self.signals and self.signals.take(rows),
+            scores=None if self.scores is None else self.scores[rows],
             progress=progress,
             memo=memo,
         )
@@ -193,6 +210,8 @@ class Picks:
         rows: [k] distinct row numbers.
         scores: [k] what the method ranked by, where it ranked.
         weights: [k] positive training weights, where the method gives any.
+        support: [k] whether a row stands at the border of what another one represents, where the
+            method tells core rows and support rows apart.
         notes: what the user should know.
         facts: what the method measured on its way, for the manifest.
     """
@@ -200,6 +219,7 @@ class Picks:
     rows: NDArray[np.int64]
     scores: NDArray[np.float64] | None = None
     weights: NDArray[np.float64] | None = None
+    support: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
     facts: Mapping[str, float] = field(default_factory=dict)
 
