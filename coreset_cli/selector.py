@@ -79,7 +79,7 @@ class Inputs:
     points: Points | None = None
     classes: Labels | None = None
     signals: Signals | None = None
-    scores: FloatArray | None = None
+    scores: NDArray[np.float64] | None = None
     progress: Progress = silent
     memo: Memo = FORGETFUL
 
@@ -161,7 +161,7 @@ class Inputs:
         return self._signals.held_out
 
     @property
-    def given(self) -> FloatArray:
+    def given(self) -> NDArray[np.float64]:
         """[n] a score of each row that was made before.
 
         Raises:
