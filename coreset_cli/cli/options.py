@@ -24,6 +24,7 @@ __all__ = [
     "Root",
     "Seed",
     "Settings",
+    "Signals",
 ]
 
 
@@ -88,6 +89,14 @@ Root = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A method's parameter; repeatable."),
+]
+Signals = Annotated[
+    str | None,
+    typer.Option(
+        "--signals",
+        metavar="FILE|probe:NAME=VALUE",
+        help="Signals of `evaluate --record`, or settings of the probe trained here.",
+    ),
 ]
 Count = Annotated[int | None, typer.Option("--count", "-k", help="Rows to keep.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here.")]

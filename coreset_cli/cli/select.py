@@ -38,14 +38,7 @@ def select(
     label: options.Label = None,
     id_: options.Id = None,
     column: options.Column = None,
-    signals: Annotated[
-        str | None,
-        typer.Option(
-            "--signals",
-            metavar="FILE|probe:NAME=VALUE",
-            help="Signals of `evaluate --record`, or settings of the probe trained here.",
-        ),
-    ] = None,
+    signals: options.Signals = None,
     sort: Annotated[
         options.Sort, typer.Option("--sort", help="Best first, or by row number.")
     ] = options.Sort.rank,

@@ -1,8 +1,7 @@
 """Signals for methods that read them: from a file, or of a probe that is trained first."""
 
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
 from pathlib import Path
@@ -15,23 +14,27 @@ from coreset_cli.artifacts.dynamics import SERIES, Dynamics, FloatArray, Snapsho
 from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.ids import row_numbers
 from coreset_cli.artifacts.labels import Labels
+from coreset_cli.artifacts.samples import Samples
 from coreset_cli.artifacts.signals import Signals, SignalsRecord, read_signals
+from coreset_cli.commands.select_probe import FromProbe
 from coreset_cli.errors import InvalidParameter, MissingInput
 from coreset_cli.kernels.points import Points
 from coreset_cli.selector import Field, Progress, Selector, needs
 from coreset_cli.settings import filled, parse_spec
-from coreset_cli.training.probe import ProbeRecipe, probe_memory, train_probe
+from coreset_cli.training.probe import ProbeRecipe
 
-__all__ = ["FromFile", "FromProbe", "Source", "made_up_signals", "signals_source"]
+__all__ = [
+    "FIELDS",
+    "FromFile",
+    "FromProbe",
+    "Source",
+    "made_up_signals",
+    "signals_source",
+    "source_of",
+]
 
 FIELDS = needs("dynamics", "early", "held_out", "last")
 """What signals hold."""
-
-MEASURED_ROWS = 2048
-"""Rows that a probe is trained on to see how long it takes."""
-
-MEASURED_EPOCHS = 2
-"""Epochs of that."""
 
 
 class Source(Protocol):
@@ -40,6 +43,10 @@ class Source(Protocol):
     @property
     def told(self) -> Mapping[str, Any]:
         """What the manifest says of it; it decides the picks."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether every seed gives signals of its own."""
 
     def memory(self, data: Embeddings) -> int:
         """Bytes that making or reading the signals takes, and holding them."""
@@ -73,6 +80,23 @@ def signals_source(text: str | None, selector: Selector, data: Embeddings) -> So
                 "leave it out, or see `coreset methods` for those that do"
             )
         return None
+    return source_of(text, wanted, data)
+
+
+def source_of(text: str | None, wanted: frozenset[Field], data: Samples) -> Source:
+    """Where signals come from.
+
+    Args:
+        text: a file, or `probe` with settings; by default a probe.
+        wanted: which signals.
+        data: the input.
+
+    Raises:
+        InvalidParameter: settings no probe has.
+        MissingInput: a probe without labels to be trained on.
+        FileMissing: no such file.
+        SchemaMismatch: not signals.
+    """
     name, settings = parse_spec(text or "probe", "--signals")
     if name != "probe":
         assert text is not None
@@ -84,51 +108,6 @@ def signals_source(text: str | None, selector: Selector, data: Embeddings) -> So
             "`coreset evaluate --record`"
         )
     return FromProbe(recipe=filled(ProbeRecipe, settings, "probe"), wanted=wanted)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FromProbe:
-    """Signals of a probe, trained on vectors and labels.
-
-    Args:
-        recipe: of its training.
-        wanted: which signals.
-    """
-
-    recipe: ProbeRecipe
-    wanted: frozenset[Field]
-
-    @property
-    def told(self) -> Mapping[str, Any]:
-        """The recipe."""
-        return {"probe": asdict(self.recipe)}
-
-    def memory(self, data: Embeddings) -> int:
-        """Of the training, and of what it leaves."""
-        n, d, c = data.matrix.n, data.matrix.d, len(_labels(data).names)
-        return probe_memory(n, d, c, self.recipe, self.wanted)
-
-    def seconds(self, data: Embeddings, device: torch.device) -> float:
-        """From some epochs on the first rows."""
-        rows = np.arange(min(data.matrix.n, MEASURED_ROWS))
-        points = Points(data.matrix, data.ids.key(), device).subset(rows)
-        short = replace(self.recipe, epochs=MEASURED_EPOCHS)
-        told = []
-
-        def progress(done: int, total: int) -> None:
-            told.append(time.perf_counter())
-
-        some = data.ids.take(rows), _labels(data).take(rows)
-        train_probe(points, *some, short, seed=0, needs=self.wanted, progress=progress)
-        epoch = told[-1] - told[-2]  # the first one loads what computes
-        return epoch * self.recipe.epochs * data.matrix.n / len(rows)
-
-    def signals(self, data: Embeddings, points: Points, seed: int, progress: Progress) -> Signals:
-        """Train."""
-        some = data.ids, _labels(data)
-        return train_probe(
-            points, *some, self.recipe, seed=seed, needs=self.wanted, progress=progress
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -168,16 +147,23 @@ class FromFile:
             "seed": record.seed,
         }
 
-    def memory(self, data: Embeddings) -> int:
+    @property
+    def draws(self) -> bool:
+        """It was one run."""
+        return False
+
+    def memory(self, data: Samples) -> int:
         """Of the rows that are taken from it; the file itself is held by now."""
         values = sum(array[:1].nbytes for array in _arrays(self.recorded))
-        return data.matrix.n * (values + 64)
+        return len(data.ids) * (values + 64)
 
     def seconds(self, data: Embeddings, device: torch.device) -> float:
         """It is read by now."""
         return 0.0
 
-    def signals(self, data: Embeddings, points: Points, seed: int, progress: Progress) -> Signals:
+    def signals(
+        self, data: Samples, points: Points | None, seed: int, progress: Progress
+    ) -> Signals:
         """Take each row's by its id."""
         if data.labels is not None:
             return self.recorded.of(data.ids, data.labels, source=data.path, target=str(self.path))
@@ -222,11 +208,6 @@ def made_up_signals(n: int, d: int, c: int, wanted: frozenset[Field]) -> Signals
         snapshots=(picture,),
         held_out=picture.logits,
     )
-
-
-def _labels(data: Embeddings) -> Labels:
-    assert data.labels is not None
-    return data.labels
 
 
 def _arrays(signals: Signals) -> list[Any]:
