@@ -47,11 +47,28 @@ def test_random_is_drawn_from_the_seed():
     assert len({pick(Semdedup(keep="random"), rows, 1, s).rows[0] for s in range(9)}) > 3
 
 
+def test_greedy_keeps_the_end_of_a_chain():
+    """`hard` sees 90°, 0°, 5°, 10°: 10° is near 5°, but 5° is not kept; cos 10° for its score."""
+    found = pick(Semdedup(rule="greedy"), at(0, 5, 10, 90), 3)
+    assert set(found.rows) == {0, 2, 3}
+    assert found.scores[-1] == pytest.approx(np.cos(np.radians(10)), abs=1e-4)
+    assert found.facts["epsilon"] == pytest.approx(1 - np.cos(np.radians(10)), abs=1e-4)
+
+
+def test_greedy_keeps_rows_further_apart():
+    rows = np.random.default_rng(2).normal(size=(120, 3)).astype(np.float32)
+    epsilon = {
+        rule: pick(Semdedup(rule=rule), rows, 40).facts["epsilon"] for rule in ("max", "greedy")
+    }
+    assert epsilon["greedy"] > epsilon["max"]
+
+
+@pytest.mark.parametrize("rule", ["max", "greedy"])
 @pytest.mark.parametrize("keep", ["hard", "easy", "random"])
-def test_copies_go_last(keep):
+def test_copies_go_last(keep, rule):
     rows = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
     twice = np.vstack([rows, 4 * rows[:25]])
-    found = pick(Semdedup(keep=keep), twice, 65)
+    found = pick(Semdedup(keep=keep, rule=rule), twice, 65)
     kept = found.rows[:40]
     assert sorted(kept % 40) == list(range(40))
     assert (found.scores[40:] > 1 - 1e-9).all()
