@@ -3,11 +3,12 @@
 Source: Yang, Xie, Peng, Xu, Sun & Li, "Dataset pruning: reducing training data by examining
 generalization influence", ICLR 2023 (arXiv 2205.09329), equations 4 and 6; called
 optimization-based pruning elsewhere.
-Cost: O(n (c² + d²) + d³ + s c d) time for s = 20 n swaps and c classes, O(n (c + d)) memory.
+Cost: O(n (c² + d²) + d³ + s c d) time for s = 20 n swaps and c classes, O(n (c + d)) memory;
+`hessian=exact` O(n c² d² + c³ d³) and O(n c d + c² d²), where that is at most 512 MiB.
 Robustness: little: what is left out must balance, so corrupted rows are kept at about their share.
-Deviates: parameters are the last layer's, and its Hessian is two damped Kronecker factors of the
-rows at hand; annealing ends in a descent. For the paper's single problem over all classes, use
-`--balance none`.
+Deviates: parameters are the last layer's, and its Hessian is that of the rows at hand, damped, by
+default as two Kronecker factors; annealing ends in a descent. For the paper's single problem over
+all classes, use `--balance none`.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from coreset_cli.artifacts.dynamics import Snapshot
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.kernels.cancelling import cancelling, norm_of_sum
 from coreset_cli.kernels.gradients import STATE_BYTES, last_layer, probabilities
-from coreset_cli.kernels.influences import influences
+from coreset_cli.kernels.influences import MOST_BYTES, exact_influences, influences
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
 
@@ -32,13 +33,15 @@ class Influence:
 
     Args:
         at: the network at the end of its training, or early on.
-        damping: added to each factor of the Hessian, relative to its mean eigenvalue.
+        hessian: two Kronecker factors (`factors`), or the Hessian itself (`exact`).
+        damping: added to the Hessian, or to each factor, relative to its mean eigenvalue.
     """
 
     exact: ClassVar[bool] = False
     prefix: ClassVar[bool] = False
 
     at: Literal["early", "last"] = "last"
+    hessian: Literal["factors", "exact"] = "factors"
     damping: float = 0.01
 
     def __post_init__(self) -> None:
@@ -56,7 +59,8 @@ class Influence:
             return Picks(rows=np.argsort(data.key.rank), facts={"moved": 0.0})
         order = np.argsort(data.key.rank)
         shot: Snapshot = getattr(data, self.at)
-        moves = influences(
+        solved = influences if self.hessian == "factors" else exact_influences
+        moves = solved(
             last_layer(shot, data.targets, order),
             probabilities(shot.logits[order]),
             self.damping,
@@ -71,4 +75,5 @@ class Influence:
 
     def cost(self, n: int, k: int) -> Cost:
         """Nothing of the vectors; gradients come from the signals."""
-        return Cost(state=STATE_BYTES)
+        held = 0 if self.hessian == "factors" else -(-MOST_BYTES // n)
+        return Cost(state=STATE_BYTES + held)

@@ -6,7 +6,7 @@ from snapshots import drawn_shot, seen_by, shot_of_logits, whole
 
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.kernels.gradients import last_layer, probabilities
-from coreset_cli.kernels.influences import influences
+from coreset_cli.kernels.influences import exact_influences, influences
 from coreset_cli.methods.influence import Influence
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import choose
@@ -15,12 +15,13 @@ N = 80
 CODES = np.random.default_rng(7).integers(0, 3, N)
 
 
-def test_what_is_left_out_moves_the_network_less_than_random_rows():
+@pytest.mark.parametrize(
+    ("hessian", "moved_by"), [("factors", influences), ("exact", exact_influences)]
+)
+def test_what_is_left_out_moves_the_network_less_than_random_rows(hessian, moved_by):
     shot = drawn_shot(N, 3, 4)
-    moves = whole(
-        influences(last_layer(shot, CODES, np.arange(N)), probabilities(shot.logits), 0.01)
-    )
-    picks = choose(Influence(), seen_by(shot, CODES), 30, Rng(0))
+    moves = whole(moved_by(last_layer(shot, CODES, np.arange(N)), probabilities(shot.logits), 0.01))
+    picks = choose(Influence(hessian=hessian), seen_by(shot, CODES), 30, Rng(0))
     out = np.setdiff1d(np.arange(N), picks.rows)
     assert picks.facts["moved"] == pytest.approx(np.linalg.norm(moves[out].sum(0)), rel=1e-4)
     drawn = [np.random.default_rng(s).permutation(N)[:50] for s in range(30)]
