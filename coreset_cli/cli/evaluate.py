@@ -100,6 +100,7 @@ def evaluate(
             help="A parameter of a method, or of all methods that have it; repeatable.",
         ),
     ] = None,
+    signals: options.Signals = None,
     output: options.Output = None,
     plot: Annotated[
         Path | None,
@@ -171,6 +172,7 @@ def evaluate(
         model=model,
         recipe=recipe,
         embeddings=embeddings,
+        signals=signals,
         root=root,
         seeds=seeds,
         baselines=command.parse_baselines(baselines),

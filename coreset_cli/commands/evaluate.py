@@ -11,11 +11,12 @@ from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.report import Report
 from coreset_cli.commands.evaluation.cache import Outcome
 from coreset_cli.commands.evaluation.data import Data, Scanned, open_data, scan_data
-from coreset_cli.commands.evaluation.draws import Group, a_model_a_seed, all_groups, group_count
+from coreset_cli.commands.evaluation.draws import Group, a_model_a_seed
 from coreset_cli.commands.evaluation.gates import check_gates, parse_gates
+from coreset_cli.commands.evaluation.groups import all_groups, group_count
 from coreset_cli.commands.evaluation.linear import LinearTrainer
+from coreset_cli.commands.evaluation.outputs import Outputs
 from coreset_cli.commands.evaluation.request import (
-    Outputs,
     Request,
     budgets_of,
     canonical_names,
@@ -59,7 +60,8 @@ def evaluate(request: Request, outputs: Outputs, watch: Watch) -> Report:
     data = open_data(request)
     group_count(request, data.n)
     beside = memory_beside(data)
-    require_memory(request.max_memory, beside, f"evaluating {data.n:,} rows", "allow more")
+    least = beside + data.choosing
+    require_memory(request.max_memory, least, f"evaluating {data.n:,} rows", "allow more")
     scanned = scan_data(data, watch)
     known = read_truth(data.train, data.labels)
     groups, notes = all_groups(request, data, scanned.train, watch)
@@ -103,7 +105,7 @@ def evaluate(request: Request, outputs: Outputs, watch: Watch) -> Report:
 
 
 def memory_beside(data: Data) -> int:
-    """Bytes of selecting, of the statistics and of the resamples."""
+    """Bytes of any selection, of the statistics and of the resamples."""
     vectors = {id(v): v for v in (data.vectors, data.test) if isinstance(v, Embeddings)}
     ids = data.train.ids.values.nbytes + data.test.ids.values.nbytes
     return sum(memory_of_any(v) for v in vectors.values()) + ids + RESAMPLING
@@ -197,5 +199,6 @@ def _parameters(request: Request, data: Data) -> Mapping[str, Any]:
         "ratio": [str(b.ratio) for b in request.budgets if b.ratio is not None],
         "count": sorted({b.rows(data.n) for b in request.budgets}),
         "balance": request.balance,
+        "signals": next((c.source.told for c in data.choosers if c.source is not None), None),
         "fail_under": [f"{demand.measure}={demand.least}" for demand in request.demands],
     }

@@ -6,9 +6,9 @@ from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.selection_file import read_selection
 from coreset_cli.commands.evaluate import find_trainer, memory_beside
 from coreset_cli.commands.evaluation.data import Data, bytes_of, open_data
-from coreset_cli.commands.evaluation.draws import group_count
+from coreset_cli.commands.evaluation.groups import group_count
 from coreset_cli.commands.evaluation.request import Request
-from coreset_cli.device import START_UP
+from coreset_cli.device import START_UP, find_device
 
 __all__ = ["Plan", "plan"]
 
@@ -29,6 +29,7 @@ class Plan:
         peak_memory: bytes of anonymous memory, start-up included.
         seconds: estimate of the training alone, from a measured product or step.
         baseline_seconds: of those, for the baselines.
+        signals_seconds: estimate of the probes that methods read signals of, beside that.
     """
 
     rows: int
@@ -42,6 +43,7 @@ class Plan:
     peak_memory: int
     seconds: float
     baseline_seconds: float
+    signals_seconds: float
 
     def record(self) -> dict[str, object]:
         """The plan as one JSON object."""
@@ -53,6 +55,9 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan as a person reads it."""
+        probes = ""
+        if self.signals_seconds:
+            probes = f" and about {self.signals_seconds:.0f} s of probes for their signals"
         return [
             f"train     {self.rows:,} {self._what}; test {self.test_rows:,} rows",
             f"cells     {self.cells}, at most {self.trainings} models to train, "
@@ -60,13 +65,15 @@ class Plan:
             f"read      {self.bytes_to_read / 1e9:.2f} GB once; methods read more",
             f"memory    {self.peak_memory / (1 << 30):.2f} GiB at most, mapped files not counted",
             f"time      about {self.seconds:.0f} s of training, {self.baseline_seconds:.0f} s of "
-            "them for the baselines; selecting comes on top",
+            f"them for the baselines; selecting{probes} comes on top",
             "nothing was written",
         ]
 
 
 def plan(request: Request) -> Plan:
-    """Count the models and estimate what they cost; a few images are read, and no vector.
+    """Count the models and estimate what they cost.
+
+    A few images are read, and of vectors those that a probe is timed on.
 
     Raises:
         CoresetError: whatever `evaluate` would raise before it reads.
@@ -97,10 +104,22 @@ def plan(request: Request) -> Plan:
         baseline_trainings=len(rivals) + len(whole),
         largest=largest,
         bytes_to_read=bytes_of(data),
-        peak_memory=START_UP + beside + max(_rounded_rows(request, data), at_once * needed),
+        peak_memory=START_UP
+        + beside
+        + max(data.choosing + _rounded_rows(request, data), at_once * needed),
         seconds=trainer.seconds(runs + fixed + rivals + whole, at_once),
         baseline_seconds=trainer.seconds(rivals + whole, at_once),
+        signals_seconds=_signals_seconds(request, data),
     )
+
+
+def _signals_seconds(request: Request, data: Data) -> float:
+    """Of every probe, one a seed; a file is read by now."""
+    probes = {c.source for c in data.choosers if c.source is not None and c.source.draws}
+    if not isinstance(data.samples, Embeddings):
+        return 0.0
+    device = find_device(request.device)
+    return request.seeds * sum(probe.seconds(data.samples, device) for probe in probes)
 
 
 def _rounded_rows(request: Request, data: Data) -> int:

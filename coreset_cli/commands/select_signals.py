@@ -29,12 +29,16 @@ __all__ = [
     "FromProbe",
     "Source",
     "made_up_signals",
+    "reads_file",
     "signals_source",
     "source_of",
 ]
 
 FIELDS = needs("dynamics", "early", "held_out", "last")
 """What signals hold."""
+
+PROBE = "probe"
+"""What is trained where no file is given."""
 
 
 class Source(Protocol):
@@ -83,6 +87,11 @@ def signals_source(text: str | None, selector: Selector, data: Embeddings) -> So
     return source_of(text, wanted, data)
 
 
+def reads_file(text: str | None) -> bool:
+    """Whether signals come from a file."""
+    return text is not None and parse_spec(text, "--signals")[0] != PROBE
+
+
 def source_of(text: str | None, wanted: frozenset[Field], data: Samples) -> Source:
     """Where signals come from.
 
@@ -97,10 +106,9 @@ def source_of(text: str | None, wanted: frozenset[Field], data: Samples) -> Sour
         FileMissing: no such file.
         SchemaMismatch: not signals.
     """
-    name, settings = parse_spec(text or "probe", "--signals")
-    if name != "probe":
-        assert text is not None
+    if text is not None and reads_file(text):
         return FromFile.of(Path(text))
+    settings = parse_spec(text or PROBE, "--signals")[1]
     if data.labels is None:
         raise MissingInput(
             f"{data.path} has no labels, and this method reads signals of training: a probe is "

@@ -269,7 +269,7 @@ BAD = {
     "no seeds": (["--seeds", "0"], 2, "at least 1"),
     "too many rows": (["-m", "gm", "-k", 5000], 2, "1346"),
     "unknown method": (["-m", "herdng", "-k", 9], 2, "did you mean herding"),
-    "signals of training": (["-m", "el2n", "-k", 9], 2, "coreset select --method el2n"),
+    "signals of nothing": (["-m", "gm", "-k", 9, "--signals", "probe"], 2, "none of those here"),
     "unknown parameter": (["-m", "gm", "-k", 9, "--set", "gm.mach=l2"], 2, "did you mean match"),
     "parameter of nothing": (
         ["-m", "gm", "-m", "herding", "-k", 9, "--set", "x=1"],

@@ -10,6 +10,7 @@ from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.manifest import InputRecord
 from coreset_cli.artifacts.pictures import Pictures, open_pictures, record_of
 from coreset_cli.artifacts.samples import column_labels, require_labels
+from coreset_cli.commands.evaluation.choosers import Chooser, choosers_of, memory_of_choosers
 from coreset_cli.commands.evaluation.request import Request
 from coreset_cli.commands.select import Watch, zero_warning
 from coreset_cli.commands.select_memory import memory_of_any
@@ -31,9 +32,11 @@ class Data:
         target: [t] class of each test row among the training classes; a class of its own, from
             c upwards, where the training file lacks it.
         names: label of every class, the training classes first.
-        vectors: what methods select from, row by row the training file; none where models train
-            on images and no vectors of them are given.
+        vectors: what methods select from, row by row the training file, under its labels; none
+            where models train on images and no vectors of them are given.
         points: these vectors, where there are any.
+        choosers: the methods that select.
+        choosing: bytes that the hungriest of them takes beyond those counted for any method.
         warnings: what the user should know.
     """
 
@@ -44,7 +47,14 @@ class Data:
     names: tuple[str, ...]
     vectors: Embeddings | None
     points: Points | None
+    choosers: tuple[Chooser, ...]
+    choosing: int
     warnings: tuple[str, ...]
+
+    @property
+    def samples(self) -> Embeddings | Pictures:
+        """What methods select from: vectors, where there are any, else the images' ids."""
+        return self.train if self.vectors is None else self.vectors
 
     @property
     def n(self) -> int:
@@ -74,6 +84,7 @@ def open_data(request: Request) -> Data:
         SchemaMismatch: vectors of another width.
         IdMismatch: vectors of other rows than the images.
         InvalidParameter: no labels.
+        InfeasibleBudget: more rows than there are.
         CoresetError: whatever opening raises.
     """
     train, test = _opened(request)
@@ -81,15 +92,20 @@ def open_data(request: Request) -> Data:
         test = replace(test, labels=column_labels(test, str(request.label)))
     labels = require_labels(train)
     target, names, warnings = _matched(labels, require_labels(test, "--test-label"), test.path)
-    vectors = train if isinstance(train, Embeddings) else _vectors_of(request, train)
+    vectors = train if isinstance(train, Embeddings) else _vectors_of(request, train, labels)
+    samples = train if vectors is None else vectors
+    device = find_device(request.device)
+    choosers = choosers_of(request, samples)
+    choosing = memory_of_choosers(choosers, request, samples, device)
     points = None
     if vectors is not None:
         beside = sum(memory_of_any(v) for v in (vectors, test) if isinstance(v, Embeddings))
+        room = max(0, request.max_memory - START_UP - beside - choosing)
         points = Points(
             vectors.matrix,
             vectors.ids.key(),
-            find_device(request.device),
-            room=max(0, request.max_memory - START_UP - beside) // 2,  # `gamma` holds rows twice
+            device,
+            room=room // 2,  # `gamma` holds rows twice
         )
     return Data(
         train=train,
@@ -99,6 +115,8 @@ def open_data(request: Request) -> Data:
         names=names,
         vectors=vectors,
         points=points,
+        choosers=choosers,
+        choosing=choosing,
         warnings=(*train.warnings, *test.warnings, *warnings),
     )
 
@@ -165,8 +183,8 @@ def _opened(request: Request) -> tuple[Embeddings | Pictures, Embeddings | Pictu
     return vectors, test
 
 
-def _vectors_of(request: Request, train: Pictures) -> Embeddings | None:
-    """Vectors of the training images, where they are given."""
+def _vectors_of(request: Request, train: Pictures, labels: Labels) -> Embeddings | None:
+    """Vectors of the training images under their labels, where they are given."""
     if request.embeddings is None:
         return None
     vectors = open_embeddings([request.embeddings], ids=request.ids)
@@ -175,7 +193,7 @@ def _vectors_of(request: Request, train: Pictures) -> Embeddings | None:
             f"{vectors.path} has {len(vectors.ids)} rows, {train.path} {len(train.ids)}, and their "
             "ids are not the same in the same order; embed the training images again"
         )
-    return vectors
+    return replace(vectors, labels=labels)
 
 
 def _scan_vectors(vectors: Embeddings, watch: Watch) -> Scan:

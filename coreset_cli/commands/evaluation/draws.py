@@ -1,29 +1,24 @@
-"""The rows to train on: from files, from methods, and from the baselines."""
+"""The rows to train on, and methods that choose them with every seed."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coreset_cli.artifacts.manifest import InputRecord
-from coreset_cli.artifacts.selection import rows_in
-from coreset_cli.artifacts.selection_file import read_selection
-from coreset_cli.commands.budget import Budget
+from coreset_cli.artifacts.embeddings import Embeddings
+from coreset_cli.artifacts.signals import Signals
+from coreset_cli.commands.evaluation.choosers import Chooser
 from coreset_cli.commands.evaluation.data import Data
-from coreset_cli.commands.evaluation.request import Request
-from coreset_cli.commands.register import make_method
-from coreset_cli.commands.select import Balance, Watch, build_selector
+from coreset_cli.commands.select import Watch
+from coreset_cli.commands.select_signals import FromFile, Source
 from coreset_cli.compose.per_class import PerClass
-from coreset_cli.errors import InfeasibleBudget
 from coreset_cli.io.digest import lines_digest
 from coreset_cli.seeds import Key, Rng
-from coreset_cli.selector import Inputs, choose
+from coreset_cli.selector import Inputs, Picks, choose
 
-__all__ = ["Draw", "Group", "a_model_a_seed", "all_groups", "group_count"]
+__all__ = ["Choice", "Draw", "Group", "a_model_a_seed", "choose_all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +30,8 @@ class Draw:
         weights: [k] training weights, where there are any.
         seeds: the seeds that give these rows; none for a file and for the full set.
         seed: of training, where training draws.
-        seconds: wall time of selecting; nothing for a file.
+        seconds: wall time of selecting, with that of the signals a method reads, whether or not
+            it shared them; nothing for a file.
         digest: SHA-256 of the ids, one a line, in order.
     """
 
@@ -45,6 +41,11 @@ class Draw:
     seed: int | None = None
     seconds: float | None = None
     digest: str
+
+    @property
+    def same(self) -> tuple[str, bytes]:
+        """Equal for equal rows in equal order with equal weights."""
+        return self.digest, b"" if self.weights is None else self.weights.tobytes()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,27 @@ class Group:
         return len(self.draws[0].rows)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A method at one budget.
+
+    Args:
+        kind: `method`, or `random` for the baseline.
+        chooser: the method.
+        k: rows to keep.
+    """
+
+    kind: str
+    chooser: Chooser
+    k: int
+
+    @property
+    def balance(self) -> str:
+        """How classes share the budget."""
+        selector = self.chooser.selector
+        return selector.balance if isinstance(selector, PerClass) else "none"
+
+
 @dataclass(frozen=True)
 class _Witness(Rng):
     """Draws as `Rng` does, and remembers whether any was asked for."""
@@ -81,41 +103,53 @@ class _Witness(Rng):
         return super().draws(purpose, key)
 
 
-def group_count(request: Request, n: int) -> tuple[int, int]:
-    """Budgets that occur among the methods, and the most rows a cell trains on, before selecting.
-
-    Raises:
-        InfeasibleBudget: more rows than there are.
-    """
-    sizes = {budget.rows(n) for budget in request.budgets}
-    largest = n if "full" in request.baselines else max(sizes, default=n)
-    return len(sizes), largest
-
-
-def all_groups(
-    request: Request, data: Data, record: InputRecord, watch: Watch
+def choose_all(
+    choices: Sequence[Choice], data: Data, seeds: int, watch: Watch
 ) -> tuple[list[Group], tuple[str, ...]]:
-    """Every cell of the run: results first, then the baselines they stand beside.
+    """Select with every seed; once where the seed decides nothing.
+
+    Signals are made once a seed for all methods that share them, and let go before the next are.
+
+    Args:
+        choices: methods and budgets.
+        data: what is selected from.
+        seeds: how many; 0 … seeds − 1.
+        watch: told of long work.
+
+    Returns:
+        A group a choice, and what the user should know.
 
     Raises:
-        CoresetError: whatever reading or selecting raises.
+        CoresetError: whatever selecting raises.
     """
+    found: list[dict[tuple[str, bytes], Draw]] = [{} for _ in choices]
+    pending = set(range(len(choices)))
     notes: list[str] = []
-    groups = _from_files(request, data, record, notes)
-    for budget in _distinct(request.budgets, data.n):
-        for name, settings in request.methods.items():
-            groups.append(_by_method(name, "method", settings, budget, request, data, watch, notes))
-    if "random" in request.baselines:
-        places = dict.fromkeys((group.k, group.balance) for group in groups)
-        for k, balance in sorted(places):
-            same = _with_balance(request, balance)
-            groups.append(
-                _by_method("random", "random", {}, Budget(count=k), same, data, watch, notes)
-            )
-    if "full" in request.baselines:
-        rows = np.arange(data.n)
-        whole = Draw(rows=rows, digest=lines_digest(data.train.ids.texts()))
-        groups.append(Group(name="full", kind="full", balance="none", draws=(whole,)))
+    for seed in range(seeds):
+        for source, places in _by_source(choices, pending):
+            signals, seconds = _signals(source, data, seed, watch)
+            for place in places:
+                started, rng = time.perf_counter(), _Witness(seed)
+                picks = _picks(choices[place], data, signals, rng, watch)
+                spent = seconds + time.perf_counter() - started
+                drawn = bool(rng.asked) or (source is not None and source.draws)
+                if not drawn:
+                    pending.remove(place)
+                notes += [f"{choices[place].chooser.name}: {note}" for note in picks.notes]
+                draw = _draw(picks, data, (seed,) if drawn else tuple(range(seeds)), spent)
+                before = found[place].get(draw.same)
+                if before is not None:
+                    draw = replace(before, seeds=(*before.seeds, seed))
+                found[place][draw.same] = draw
+    groups = [
+        Group(
+            name=choice.chooser.name,
+            kind=choice.kind,
+            balance=choice.balance,
+            draws=tuple(draws.values()),
+        )
+        for choice, draws in zip(choices, found, strict=True)
+    ]
     return groups, tuple(dict.fromkeys(notes))
 
 
@@ -135,78 +169,55 @@ def a_model_a_seed(groups: Sequence[Group], seeds: int) -> list[Group]:
     return found
 
 
-def _from_files(request: Request, data: Data, record: InputRecord, notes: list[str]) -> list[Group]:
-    names = _short_names(request.selections)
-    groups = []
-    for path in request.selections:
-        selection = read_selection(path)
-        rows, told = rows_in(
-            selection, str(path), data.train.ids, data.train.path, record.ids_digest
-        )
-        if len(np.unique(rows)) != len(rows):
-            raise InfeasibleBudget(f"{path} lists a row twice; a selection lists each row once")
-        notes += told
-        made = selection.manifest.parameters if selection.manifest is not None else {}
-        balance = request.balance or made.get("balance") or "proportional"
-        draw = Draw(
-            rows=rows,
-            weights=selection.weights,
-            digest=lines_digest(data.train.ids.take(rows).texts()),
-        )
-        groups.append(Group(name=names[path], kind="file", balance=str(balance), draws=(draw,)))
-    return groups
+def _by_source(
+    choices: Sequence[Choice], pending: set[int]
+) -> Iterator[tuple[Source | None, list[int]]]:
+    """Places of the choices that are left, by where they get signals."""
+    places: dict[Source | None, list[int]] = {}
+    for place in sorted(pending):
+        places.setdefault(choices[place].chooser.source, []).append(place)
+    yield from places.items()
 
 
-def _by_method(
-    name: str,
-    kind: str,
-    settings: Mapping[str, str],
-    budget: Budget,
-    request: Request,
-    data: Data,
-    watch: Watch,
-    notes: list[str],
-) -> Group:
-    """Select with every seed; once where no draw was asked for."""
-    selector = build_selector(make_method(name, settings), request.balance, data.train)
-    k = budget.rows(data.n)
-    stage = f"{name} {k}"
+def _signals(
+    source: Source | None, data: Data, seed: int, watch: Watch
+) -> tuple[Signals | None, float]:
+    """Signals of all rows for a seed, where any are read, and the seconds they took."""
+    if source is None:
+        return None, 0.0
+    started = time.perf_counter()
+
+    def progress(done: int, total: int) -> None:
+        watch(f"signals, seed {seed}", done, total)
+
+    if isinstance(source, FromFile):
+        found = source.signals(data.samples, data.points, seed, progress)
+    else:
+        assert isinstance(data.samples, Embeddings)  # the request asks for them
+        assert data.points is not None
+        found = source.signals(data.samples, data.points, seed, progress)
+    return found, time.perf_counter() - started
+
+
+def _picks(choice: Choice, data: Data, signals: Signals | None, rng: Rng, watch: Watch) -> Picks:
+    stage = f"{choice.chooser.name} {choice.k}"
     inputs = Inputs(
         key=data.train.ids.key(),
         points=data.points,
         classes=data.labels,
+        signals=signals,
         progress=lambda done, total: watch(stage, done, total),
     )
-    draws: dict[str, Draw] = {}
-    for seed in range(request.seeds):
-        started, rng = time.perf_counter(), _Witness(seed)
-        picks = choose(selector, inputs, k, rng)
-        seconds = time.perf_counter() - started
-        notes += [f"{name}: {note}" for note in picks.notes]
-        digest = lines_digest(data.train.ids.take(picks.rows).texts())
-        seeds = (seed,) if rng.asked else tuple(range(request.seeds))
-        if digest in draws:
-            seeds, seconds = (*draws[digest].seeds, seed), draws[digest].seconds or seconds
-        draws[digest] = Draw(
-            rows=picks.rows, weights=picks.weights, seeds=seeds, seconds=seconds, digest=digest
-        )
-        if not rng.asked:
-            break
-    balance = selector.balance if isinstance(selector, PerClass) else "none"
-    return Group(name=name, kind=kind, balance=balance, draws=tuple(draws.values()))
+    return choose(choice.chooser.selector, inputs, choice.k, rng)
 
 
-def _with_balance(request: Request, balance: str) -> Request:
-    return replace(request, balance=cast("Balance", balance))
-
-
-def _distinct(budgets: Sequence[Budget], n: int) -> list[Budget]:
-    """Budgets of different numbers of rows, ascending."""
-    found = {budget.rows(n): budget for budget in budgets}
-    return [found[k] for k in sorted(found)]
-
-
-def _short_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """File names without folders, where they differ."""
-    stems = [path.stem for path in paths]
-    return {path: path.stem if stems.count(path.stem) == 1 else str(path) for path in paths}
+def _draw(picks: Picks, data: Data, seeds: tuple[int, ...], seconds: float) -> Draw:
+    """Weights are rounded as a file of the selection holds them, so both train one model."""
+    weights = picks.weights
+    return Draw(
+        rows=picks.rows,
+        weights=None if weights is None else weights.astype(np.float32).astype(np.float64),
+        seeds=seeds,
+        seconds=seconds,
+        digest=lines_digest(data.train.ids.take(picks.rows).texts()),
+    )

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coreset_cli.artifacts.columns import label_files
-from coreset_cli.artifacts.report import Report, write_report
 from coreset_cli.commands.budget import Budget, parse_budget
 from coreset_cli.commands.evaluation.gates import Demand
 from coreset_cli.commands.register import canonical_name, make_method, method_class
+from coreset_cli.commands.select_signals import FIELDS, reads_file
 from coreset_cli.errors import InvalidParameter, did_you_mean
-from coreset_cli.io.atomic import refuse_existing, refuse_inside
 from coreset_cli.training.nets import network_names
 from coreset_cli.training.networks import NetworkSpec, network_spec
 from coreset_cli.training.recipe import LinearRecipe, NetworkRecipe, find_recipe, network_recipe
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from coreset_cli.commands.select import Balance
 
 __all__ = [
-    "Outputs",
     "Request",
     "budgets_of",
     "canonical_names",
@@ -31,11 +29,6 @@ __all__ = [
 BASELINES = ("random", "full")
 LINEAR, QUICK = "linear", "quick"
 PROXY_DATA = ("clean", "corrupted", "not stated")
-FIGURES = (".png", ".pdf", ".svg")
-
-
-VECTORS = frozenset({"embeddings", "labels"})
-"""What methods may need that `evaluate` selects by itself with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +46,7 @@ class Request:
         model: `linear`, on vectors, or a network, on images.
         recipe: how it is trained; by default `linear`, and `quick` for networks.
         embeddings: vectors of the training images, for methods to select from.
+        signals: a file of signals, or settings of the probe that is trained for them.
         root: folder of data sets known by name.
         seeds: runs of everything that draws; 0 … seeds − 1.
         baselines: which of `random` and `full` stand beside the results.
@@ -78,6 +72,7 @@ class Request:
     model: str = LINEAR
     recipe: str | None = None
     embeddings: str | None = None
+    signals: str | None = None
     root: Path | None = None
     seeds: int = 5
     baselines: tuple[str, ...] = BASELINES
@@ -118,23 +113,36 @@ class Request:
             raise InvalidParameter("--fail-under judges index lists and methods; none is given")
         for demand in self.demands:
             demand.require_baseline(self.baselines)
-        for name, values in self.methods.items():
-            needs = make_method(name, values).needs
-            if self.network is not None and self.embeddings is None and "embeddings" in needs:
+        self._require_what_methods_need()
+
+    def _require_what_methods_need(self) -> None:
+        """Check that there are vectors and signals for the methods that need them."""
+        needs = {name: make_method(name, values).needs for name, values in self.methods.items()}
+        if self.signals is not None and not any(read & FIELDS for read in needs.values()):
+            raise InvalidParameter(
+                "--signals is for methods that read signals of training, and none of those here "
+                "does; leave it out, or see `coreset methods` for those that do"
+            )
+        if self.network is None or self.embeddings is not None:
+            return
+        for name, read in needs.items():
+            if "embeddings" in read:
                 raise InvalidParameter(
                     f"{name} selects from vectors, and --train holds images; give their vectors "
                     "with --embeddings (see `coreset embed`), or an index list"
                 )
-            if needs - VECTORS:
+            if read & FIELDS and not reads_file(self.signals):
                 raise InvalidParameter(
-                    f"{name} reads signals of training, which evaluate does not make for it; run "
-                    f"`coreset select --method {name} -o FILE` first, and give FILE"
+                    f"{name} reads signals of training, and a probe for them is trained on "
+                    "vectors; give those of the images with --embeddings (see `coreset embed`), "
+                    "or --signals FILE of `coreset evaluate --record`"
                 )
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """All that is read, as typed."""
-        typed = (self.train, self.test, *map(str, self.selections), self.embeddings)
+        signals = self.signals if reads_file(self.signals) else None
+        typed = (self.train, self.test, *map(str, self.selections), self.embeddings, signals)
         files = label_files(self.label, self.test_label)
         return (*(name for name in typed if name is not None), *files)
 
@@ -225,81 +233,3 @@ def settings_of(
         for name in owners:
             found[name].setdefault(parameter, value)
     return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outputs:
-    """Where the report and the figure go.
-
-    Args:
-        report: the JSON file.
-        figure: the picture.
-        model: the checkpoint of a network.
-        record: its signals of training.
-    """
-
-    report: Path | None = None
-    figure: Path | None = None
-    model: Path | None = None
-    record: Path | None = None
-
-    @classmethod
-    def of(
-        cls,
-        report: Path | None = None,
-        figure: Path | None = None,
-        model: Path | None = None,
-        record: Path | None = None,
-        *,
-        request: Request,
-        force: bool,
-    ) -> "Outputs":
-        """Check the outputs before any work.
-
-        Raises:
-            OutputExists: one is there and `force` is not given.
-            InvalidParameter: a suffix that is no picture, one of the inputs, a file twice, or a
-                model to keep where there is none, or more than one.
-        """
-        found = cls(report=report, figure=figure, model=model, record=record)
-        if found.keeps_model:
-            _require_one_network(request)
-        if request.record_folds and record is None:
-            raise InvalidParameter("--record-folds adds to the signals; name their file: --record")
-        places = [path for path in (report, figure, model, record) if path is not None]
-        for path in places:
-            refuse_inside(path, request.inputs)
-            refuse_existing(path, force=force)
-            if [other.resolve() for other in places].count(path.resolve()) > 1:
-                raise InvalidParameter(f"{path} is named for two outputs; give each its own file")
-        if figure is not None and figure.suffix.lower() not in FIGURES:
-            raise InvalidParameter(f"--plot {figure}: write {', '.join(FIGURES)}")
-        return found
-
-    @property
-    def keeps_model(self) -> bool:
-        """More than a report is wanted of one network."""
-        return self.model is not None or self.record is not None
-
-    def write(self, report: Report) -> None:
-        """Write both, each whole or not at all."""
-        if self.report is not None:
-            write_report(self.report, report)
-        if self.figure is not None:
-            from coreset_cli.commands.evaluation.figure import draw
-
-            draw(report, self.figure)
-
-
-def _require_one_network(request: Request) -> None:
-    """Check that it is clear which network is to be kept."""
-    if request.network is None:
-        raise InvalidParameter(
-            "--save-model and --record keep networks; name one with --model, as in --model resnet18"
-        )
-    results = len(request.selections) + len(request.methods) * len(request.budgets)
-    if "full" not in request.baselines and results != 1:
-        raise InvalidParameter(
-            f"--save-model and --record keep one model, and there are {results} results; "
-            "add the baseline full, or evaluate one result"
-        )

@@ -202,8 +202,8 @@ def _distances(
     """How far the means of the selections lie from the centres, mean over the draws."""
     if points is None or centres is None:
         return {}
-    found = {draw.digest: _mean(points, draw) for draw in group.draws}
-    means = [found[draw.digest] for draw in group.draws]
+    found = {draw.same: _mean(points, draw) for draw in group.draws}
+    means = [found[draw.same] for draw in group.draws]
 
     def to(centre: Tensor) -> float:
         return float(np.average([float((mean - centre).norm()) for mean in means], weights=times))

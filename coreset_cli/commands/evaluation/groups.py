@@ -1,0 +1,95 @@
+"""Every cell of a run: from files, from methods, and from the baselines."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from coreset_cli.artifacts.manifest import InputRecord
+from coreset_cli.artifacts.selection import rows_in
+from coreset_cli.artifacts.selection_file import read_selection
+from coreset_cli.commands.evaluation.choosers import Chooser
+from coreset_cli.commands.evaluation.data import Data
+from coreset_cli.commands.evaluation.draws import Choice, Draw, Group, choose_all
+from coreset_cli.commands.evaluation.request import Request
+from coreset_cli.commands.register import make_method
+from coreset_cli.commands.select import Balance, Watch, build_selector
+from coreset_cli.errors import InfeasibleBudget
+from coreset_cli.io.digest import lines_digest
+
+__all__ = ["all_groups", "group_count"]
+
+
+def group_count(request: Request, n: int) -> tuple[int, int]:
+    """Budgets that occur among the methods, and the most rows a cell trains on, before selecting.
+
+    Raises:
+        InfeasibleBudget: more rows than there are.
+    """
+    sizes = {budget.rows(n) for budget in request.budgets}
+    largest = n if "full" in request.baselines else max(sizes, default=n)
+    return len(sizes), largest
+
+
+def all_groups(
+    request: Request, data: Data, record: InputRecord, watch: Watch
+) -> tuple[list[Group], tuple[str, ...]]:
+    """Every cell of the run: results first, then the baselines they stand beside.
+
+    Raises:
+        CoresetError: whatever reading or selecting raises.
+    """
+    files, told = _from_files(request, data, record)
+    sizes = sorted({budget.rows(data.n) for budget in request.budgets})
+    choices = [
+        Choice(kind="method", chooser=chooser, k=k) for k in sizes for chooser in data.choosers
+    ]
+    if "random" in request.baselines:
+        places = {(group.k, group.balance) for group in files}
+        places |= {(choice.k, choice.balance) for choice in choices}
+        choices += [_at_random(data, k, balance) for k, balance in sorted(places)]
+    chosen, notes = choose_all(choices, data, request.seeds, watch)
+    groups = [*files, *chosen]
+    if "full" in request.baselines:
+        rows = np.arange(data.n)
+        whole = Draw(rows=rows, digest=lines_digest(data.train.ids.texts()))
+        groups.append(Group(name="full", kind="full", balance="none", draws=(whole,)))
+    return groups, tuple(dict.fromkeys((*told, *notes)))
+
+
+def _at_random(data: Data, k: int, balance: str) -> Choice:
+    """What a result of k rows stands beside."""
+    selector = build_selector(make_method("random", {}), cast("Balance", balance), data.train)
+    return Choice(kind="random", chooser=Chooser(name="random", selector=selector), k=k)
+
+
+def _from_files(
+    request: Request, data: Data, record: InputRecord
+) -> tuple[list[Group], tuple[str, ...]]:
+    names = _short_names(request.selections)
+    groups: list[Group] = []
+    notes: list[str] = []
+    for path in request.selections:
+        selection = read_selection(path)
+        rows, told = rows_in(
+            selection, str(path), data.train.ids, data.train.path, record.ids_digest
+        )
+        if len(np.unique(rows)) != len(rows):
+            raise InfeasibleBudget(f"{path} lists a row twice; a selection lists each row once")
+        notes += told
+        made = selection.manifest.parameters if selection.manifest is not None else {}
+        balance = request.balance or made.get("balance") or "proportional"
+        draw = Draw(
+            rows=rows,
+            weights=selection.weights,
+            digest=lines_digest(data.train.ids.take(rows).texts()),
+        )
+        groups.append(Group(name=names[path], kind="file", balance=str(balance), draws=(draw,)))
+    return groups, tuple(notes)
+
+
+def _short_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """File names without folders, where they differ."""
+    stems = [path.stem for path in paths]
+    return {path: path.stem if stems.count(path.stem) == 1 else str(path) for path in paths}
