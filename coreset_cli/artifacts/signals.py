@@ -21,8 +21,9 @@ from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.manifest import read_record, versions
 from coreset_cli.errors import FileMissing, SchemaMismatch, StaleParent
 from coreset_cli.io.parquet import read_schema, read_table, write_parquet
+from coreset_cli.io.sniff import first_bytes, kind_of_bytes
 
-__all__ = ["Signals", "SignalsRecord", "read_signals", "write_signals"]
+__all__ = ["Signals", "SignalsRecord", "holds_signals", "read_signals", "write_signals"]
 
 SIGNALS_KEY = b"coreset.signals"
 """Key of the record in the metadata of the Parquet file."""
@@ -154,6 +155,18 @@ def write_signals(path: Path, signals: Signals) -> None:
     metadata = {SIGNALS_KEY: json.dumps(record, default=str, ensure_ascii=False).encode()}
     floats = [name for name in vectors if name != "correct"]
     write_parquet(path, table.replace_schema_metadata(metadata), vectors=floats)
+
+
+def holds_signals(path: Path) -> bool:
+    """Whether a file is one that `write_signals` wrote.
+
+    Raises:
+        FileMissing: it cannot be read.
+        ArtifactIncomplete: empty, truncated or damaged.
+    """
+    if kind_of_bytes(first_bytes(path)) != "parquet":
+        return False
+    return SIGNALS_KEY in (read_schema(path).metadata or {})
 
 
 def read_signals(path: Path) -> Signals:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from coreset_cli.commands.register import canonical_name, method_class, method_names
+from coreset_cli.commands.select_score import selector_of
 
 __all__ = ["Card", "Parameter", "all_cards", "card_of", "markdown_table"]
 
@@ -72,15 +73,16 @@ def card_of(name: str) -> Card:
     name = canonical_name(name)
     found = method_class(name)
     method = found()
+    selector = selector_of(method)
     told = _sections(inspect.getdoc(sys.modules[found.__module__]) or "")
     meanings = _arguments(inspect.getdoc(found) or "")
     hints = get_type_hints(found)
     return Card(
         name=name,
         summary=told[""],
-        needs=tuple(sorted(method.needs)),
-        exact=method.exact,
-        prefix=getattr(method, "prefix", True),  # a score is ranked once: always
+        needs=tuple(sorted(selector.needs)),
+        exact=selector.exact,
+        prefix=selector.prefix,
         cost=told.get("Cost", ""),
         robustness=told.get("Robustness", ""),
         source=told.get("Source", ""),

@@ -21,8 +21,8 @@ from coreset_cli.commands.register import make_method
 from coreset_cli.commands.select_loops import load_loops
 from coreset_cli.commands.select_memo import NOTHING_UNFINISHED, Unfinished, key_of
 from coreset_cli.commands.select_memory import planned_memory
+from coreset_cli.commands.select_score import Column, given_column, score_told, selector_of
 from coreset_cli.commands.select_signals import Source, signals_source
-from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.device import find_device, watched_memory
 from coreset_cli.errors import InvalidParameter
@@ -53,7 +53,8 @@ class Request:
         column: column of vectors.
         ids: column of ids.
         label: column or file of labels.
-        signals: a file of signals, or settings of the probe that is trained for them.
+        signals: a file of signals, or settings of the probe that is trained for them; the table of
+            a method that ranks by a column.
         seed: of all draws.
         device: where to compute.
         max_memory: bytes of anonymous memory that may be used.
@@ -76,7 +77,7 @@ class Request:
     @property
     def inputs(self) -> tuple[str, ...]:
         """All that is read, as typed."""
-        return (*self.paths, *label_files(self.label))
+        return (*self.paths, *label_files(self.label, self.signals))
 
 
 def select(
@@ -108,7 +109,8 @@ def _select(
     k = request.budget.rows(data.matrix.n)
     selector = build_selector(method, request.balance, data, request.min_per_class)
     load_loops(selector, data.matrix.n * data.matrix.d, device)
-    source = signals_source(request.signals, selector, data)
+    column = given_column(request.signals, method, selector, data, ids=request.ids)
+    source = signals_source(request.signals if column is None else None, selector, data)
     memory = planned_memory(
         data,
         selector,
@@ -120,8 +122,9 @@ def _select(
     memory.require(request.max_memory, data.matrix.n)
     found = scan(data, lambda done, total: watch("reading", done, total))
     require_finite(data, found)
-    parameters = parameters_of(request, method, selector, k, source)
-    content = found.record.content_digest + ("" if source is None else json.dumps(source.told))
+    parameters = parameters_of(request, method, selector, k, source, column)
+    made_of = [parameters["signals"], parameters["score"]]
+    content = found.record.content_digest + json.dumps(made_of)
     key = key_of(request.method, parameters, request.seed, content, selector)
     points = Points(data.matrix, data.ids.key(), device, room=memory.room)
     signals = None
@@ -134,6 +137,7 @@ def _select(
         points=points,
         classes=data.labels,
         signals=signals,
+        scores=None if column is None else column.values,
         progress=lambda done, total: watch("selecting", done, total),
         memo=unfinished.begin(key, k),
     )
@@ -177,7 +181,7 @@ def build_selector(
     Raises:
         InvalidParameter: a balance without labels, or a method that ranks all classes itself.
     """
-    selector = ByScore(method=method) if isinstance(method, Score) else method
+    selector = selector_of(method)
     if balance is None:
         whole = getattr(method, "scope", "pool") == "global"
         balance = "none" if data.labels is None or whole else "proportional"
@@ -204,6 +208,7 @@ def parameters_of(
     selector: Selector,
     k: int,
     source: Source | None,
+    column: Column | None,
 ) -> dict[str, Any]:
     """Everything that decided the picks, defaults resolved."""
     balance = selector.balance if isinstance(selector, PerClass) else "none"
@@ -217,6 +222,7 @@ def parameters_of(
         "id": request.ids,
         "label": request.label,
         "signals": None if source is None else source.told,
+        "score": score_told(method, column),
     }
 
 

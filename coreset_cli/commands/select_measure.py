@@ -129,7 +129,13 @@ def _in_one_pool(
         points = Points(part.matrix, part.ids.key(), device, room=room)
         c = 2 if part.labels is None else len(part.labels.names)
         signals = made_up_signals(m, d, c, selector.needs)
-        inputs = Inputs(key=points.key, points=points, classes=part.labels, signals=signals)
+        inputs = Inputs(
+            key=points.key,
+            points=points,
+            classes=part.labels,
+            signals=signals,
+            scores=np.arange(m, dtype=np.float64),
+        )
         return _run(selector, inputs, min(k, m))
 
     few = min(n, max(START_ROWS, -(-SMALL // d)))
@@ -155,7 +161,8 @@ def _by_class(
     points = Points(data.matrix, data.ids.key(), device, room=room)
     inputs = Inputs(key=points.key, points=points, classes=labels).subset(rows, silent)
     made_up = made_up_signals(len(rows), data.matrix.d, len(labels.names), selector.needs)
-    inputs = replace(inputs, signals=made_up)
+    scores = np.arange(len(rows), dtype=np.float64)
+    inputs = replace(inputs, signals=made_up, scores=scores)
     inputs = inputs.one_thread() if threads > 1 else inputs
     count = min(int(quotas[usual]), len(rows))
 

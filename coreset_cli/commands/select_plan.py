@@ -9,6 +9,7 @@ from coreset_cli.commands.select import Request, build_selector
 from coreset_cli.commands.select_loops import load_loops
 from coreset_cli.commands.select_measure import measured_times
 from coreset_cli.commands.select_memory import planned_memory
+from coreset_cli.commands.select_score import given_column
 from coreset_cli.commands.select_signals import signals_source
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.device import find_device
@@ -98,7 +99,8 @@ def plan(request: Request) -> Plan:
     opened = time.perf_counter()
     load_loops(selector, n * data.matrix.d, device)
     opening = opened - started + min(time.perf_counter() - opened, LOADED_SECONDS)
-    source = signals_source(request.signals, selector, data)
+    column = given_column(request.signals, method, selector, data, ids=request.ids)
+    source = signals_source(request.signals if column is None else None, selector, data)
     beside = 0 if source is None else source.memory(data)
     memory = planned_memory(
         data, selector, k, limit=request.max_memory, device=device, beside=beside

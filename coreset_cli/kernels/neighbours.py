@@ -1,24 +1,42 @@
 """The nearest other rows of each row, on the grid: the same ones on every machine."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
 from coreset_cli.kernels.fixed import Fixed
 from coreset_cli.kernels.pairs import BLOCK_ROWS, squares_between
 
-__all__ = ["nearest_rows"]
+__all__ = ["Near", "nearest", "nearest_rows"]
 
 OTHERS = 4096
 """Rows that a block is compared with at a time: 16 MiB of distances."""
 
 
+class Near(NamedTuple):
+    """Neighbours of each row, the nearest first.
+
+    Args:
+        rows: [n, m].
+        squares: [n, m] squared distances, in grid units.
+    """
+
+    rows: Int64[NDArray[np.int64], "n m"]
+    squares: Float64[NDArray[np.float64], "n m"]
+
+
 def nearest_rows(
     points: Fixed, m: int, progress: Callable[[int, int], None]
 ) -> Int64[NDArray[np.int64], "n m"]:
+    """The m nearest rows of each row: those of `nearest`, without their distances."""
+    return nearest(points, m, progress).rows
+
+
+def nearest(points: Fixed, m: int, progress: Callable[[int, int], None]) -> Near:
     """The m nearest rows of each row, itself left out; of equally near ones the smaller ids.
 
     All pairs are compared, block by block: O(n² d) time, O(n m) memory.
@@ -32,7 +50,7 @@ def nearest_rows(
     m = min(m, n - 1)
     order = torch.argsort(points.rows.rank)  # so that the smaller place is the smaller id
     by_id = order.cpu().numpy()
-    found = np.empty((n, m), np.int64)
+    found = Near(np.empty((n, m), np.int64), np.empty((n, m)))
     for start in range(0, n, BLOCK_ROWS):
         some = order[start : start + BLOCK_ROWS]
         block = points.rows.take(some)
@@ -48,7 +66,8 @@ def nearest_rows(
             best, place = _smallest(
                 np.hstack([best, squares]), np.hstack([place, places]), min(m, first + len(others))
             )
-        found[by_id[start : start + len(some)]] = by_id[place]
+        own = by_id[start : start + len(some)]
+        found.rows[own], found.squares[own] = by_id[place], best
         progress(min(start + BLOCK_ROWS, n), n)
     return found
 

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Keep", "ranked"]
+__all__ = ["Keep", "ranked", "ranked_exactly"]
 
 Keep = Literal["low", "high", "middle"]
 """Which end of a ranking is kept."""
@@ -22,10 +22,16 @@ def ranked(scores: NDArray[np.float64], rank: NDArray[np.int64], keep: Keep) -> 
         rank: [n] rank of each row's id.
         keep: `low`, `high` or `middle`.
     """
-    single = scores.astype(np.float32)
+    return ranked_exactly(scores.astype(np.float32), rank, keep)
+
+
+def ranked_exactly(
+    scores: NDArray[np.floating], rank: NDArray[np.int64], keep: Keep
+) -> NDArray[np.int64]:
+    """As `ranked`, for scores without an error of rounding: only equal ones go by id."""
     if keep == "high":
-        return np.lexsort((rank, -single))
-    ascending = np.lexsort((rank, single))
+        return np.lexsort((rank, -scores))
+    ascending = np.lexsort((rank, scores))
     if keep == "low":
         return ascending
     position = np.arange(len(scores))

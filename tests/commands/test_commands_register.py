@@ -88,7 +88,9 @@ def test_names_are_the_files():
     predictions = {"cal", "contextual-diversity", "deepfool", "entropy", "least-confidence"}
     dynamics = {"aum", "dual", "dyn-unc", "el2n", "forgetting", "grand", "margin", "tdds"}
     gradients = {"craig", "glister", "gradmatch", "influence", "lcmat-s", "prune4rel"}
-    assert method_names() == sorted(first | geometry | predictions | dynamics | gradients)
+    composed = {"ccs", "d2", "topk"}
+    found = first | geometry | predictions | dynamics | gradients | composed
+    assert method_names() == sorted(found)
 
 
 def test_what_is_no_module_is_no_method(tmp_path, monkeypatch):
@@ -111,7 +113,7 @@ def test_unknown_names_are_refused_with_the_nearest(name, near):
 
 
 def test_unknown_names_far_from_all_are_refused_with_the_list():
-    with pytest.raises(UnknownMethod, match="there are aum, cal, contextual-diversity"):
+    with pytest.raises(UnknownMethod, match="there are aum, cal, ccs, contextual"):
         canonical_name("zzz")
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from clouds import SIGNALS, inputs_of, signals_of
+from clouds import SIGNALS, inputs_of, scores_of, signals_of
 
 import coreset_cli.compose
 from coreset_cli.artifacts.embeddings import open_embeddings
@@ -35,7 +35,7 @@ from coreset_cli.selector import Inputs, Score, Selector, choose
 WRAPPERS = ["bare", "proportional", "equal"]
 EXACT = {"easy", "facility-location", "gm", "graph-cut", "hard", "herding", "k-center",
          "kernel-herding", "kernel-thinning", "moderate", "prototypes", "random", "semdedup",
-         "zcore"}  # fmt: skip
+         "topk", "zcore"}  # fmt: skip
 """Methods whose picks depend on nothing but the numbers, the ids and the seed."""
 
 LINEAR = {"easy", "gm", "hard", "herding", "k-center", "moderate", "random"}
@@ -100,8 +100,8 @@ class Case:
         return self.name == "moderate" or ("keep", "middle") in self.settings
 
     def by_signals(self) -> bool:
-        """Whether it reads signals of training."""
-        return bool(self.selector().needs & SIGNALS)
+        """Whether it reads signals of training, or a score that was made before."""
+        return bool(self.selector().needs & (SIGNALS | {"given"}))
 
 
 def choices() -> list[tuple[str, tuple[tuple[str, Any], ...]]]:
@@ -147,13 +147,14 @@ def data_of(case: Case, rows=ROWS, labels=LABELS, ids=None) -> Inputs:
         points=whole.points if "embeddings" in wanted else None,
         classes=whole.classes if "labels" in wanted else None,
         signals=signals_of(whole, wanted),
+        scores=scores_of(whole) if "given" in wanted else None,
     )
 
 
 def test_all_wrappers_are_here():
     files = Path(coreset_cli.compose.__file__).parent.glob("*.py")
     beside = {"__init__", "finished", "threads"}  # how `per_class` runs its classes
-    assert {file.stem for file in files} - beside == {"keep", "per_class"}
+    assert {file.stem for file in files} - beside == {"keep", "per_class", "scored"}
 
 
 @cases
@@ -183,7 +184,8 @@ def test_constant_rows_go_by_id(case, value):
     labels = np.zeros(N, int) if case.by_signals() else LABELS  # labels make signals differ
     picks = case.pick(data_of(case, rows, labels), 12)
     assert len(set(picks)) == 12
-    if case.wrapper == "bare" and not case.by_window() and not case.draws():
+    moves_on = case.by_window() or case.name == "d2"  # neighbours of a pick are discounted
+    if case.wrapper == "bare" and not moves_on and not case.draws():
         assert picks == list(range(12))
 
 
@@ -305,7 +307,11 @@ def test_storage_changes_nothing(case, tmp_path):
         data = data_of(case, half)
         stored = Points(opened.matrix, opened.ids.key()) if data.points else None
         again = Inputs(
-            key=opened.ids.key(), points=stored, classes=data.classes, signals=data.signals
+            key=opened.ids.key(),
+            points=stored,
+            classes=data.classes,
+            signals=data.signals,
+            scores=data.scores,
         )
         assert case.pick(again, 19) == expected
 
@@ -397,6 +403,7 @@ def test_a_nan_never_reaches_a_method(name, tmp_path):
         budget=Budget(count=3),
         settings={},
         label=str(tmp_path / "labels.npy"),
+        signals=str(tmp_path / "labels.npy") if name == "topk" else None,
     )
     with pytest.raises(NotFinite, match="row 5"):
         select(request, lambda stage, done, total: None)

@@ -1,0 +1,154 @@
+"""Scores for methods that read one: of another method, or from a column of a table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coreset_cli.artifacts.dynamics import SERIES
+from coreset_cli.artifacts.samples import Samples
+from coreset_cli.artifacts.scores import read_scores
+from coreset_cli.artifacts.signals import holds_signals, read_signals
+from coreset_cli.commands.register import make_method, method_class, method_names
+from coreset_cli.compose.keep import ByScore
+from coreset_cli.compose.scored import Scored
+from coreset_cli.errors import InvalidParameter, MissingInput
+from coreset_cli.kernels.dynamics import history_mean
+from coreset_cli.selector import Score, Selector, needs
+from coreset_cli.settings import parse_spec
+
+__all__ = ["Column", "given_column", "score_told", "selector_of"]
+
+GIVEN = needs("given")
+
+ENDS = ("high", "low")
+
+
+@runtime_checkable
+class _Composed(Protocol):
+    """A method that names the score it reads."""
+
+    score: str
+    column: str
+    hard: Literal["high", "low"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Column:
+    """A score from a table.
+
+    Args:
+        path: of the table.
+        name: of the column.
+        values: [n] a number for each row of the input.
+    """
+
+    path: Path
+    name: str
+    values: NDArray[np.float64]
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What the manifest says of it; it decides the picks."""
+        digest = sha256(np.ascontiguousarray(self.values, "<f8").tobytes()).hexdigest()
+        return {"file": str(self.path), "column": self.name, "content_digest": digest}
+
+
+def selector_of(method: Selector | Score) -> Selector:
+    """A method as a selector: a score keeps its end; what reads a score comes with its maker.
+
+    Raises:
+        UnknownMethod: no method has the name of the score.
+        InvalidParameter: a method that gives rows no score, or settings that it has not.
+    """
+    if isinstance(method, Score):
+        return ByScore(method=method)
+    if not (isinstance(method, _Composed) and method.needs >= GIVEN):
+        return method
+    if method.column:
+        column = make_method("topk", {"column": method.column})
+        return Scored(method=method, score=selector_of(column), hard=method.hard)
+    maker = _maker(method.score)
+    return Scored(method=method, score=selector_of(maker), hard=_end_of(maker, method.score))
+
+
+def score_told(method: Selector | Score, column: Column | None) -> Mapping[str, Any] | None:
+    """What the manifest says of the score that a method reads; none where it reads none."""
+    if column is not None:
+        return column.told
+    if not (isinstance(method, _Composed) and method.needs >= GIVEN):
+        return None
+    maker = _maker(method.score)
+    return {
+        "method": parse_spec(method.score, "score")[0],
+        "set": dict(vars(maker)),
+        "hard": _end_of(maker, method.score),
+    }
+
+
+def given_column(
+    text: str | None,
+    method: Selector | Score,
+    selector: Selector,
+    data: Samples,
+    *,
+    ids: str | None = None,
+) -> Column | None:
+    """The column that a method ranks by; none where it reads none.
+
+    Args:
+        text: the file that `--signals` names.
+        method: that names the column.
+        selector: the method, with all that it is made of.
+        data: the input.
+        ids: column of its ids, which may be that of the table too.
+
+    Raises:
+        MissingInput: no file.
+        CoresetError: whatever reading raises.
+    """
+    if not selector.needs & GIVEN:
+        return None
+    name = str(vars(method)["column"])
+    if text is None:
+        raise MissingInput(
+            f"the score is column '{name}' of a table, and none is given; name it with "
+            "--signals FILE, and its column with --set column=NAME"
+        )
+    path = Path(text)
+    if name in SERIES and path.is_file() and holds_signals(path):
+        found = read_signals(path)
+        rows = found.ids.rows_of(data.ids, data.path, text)
+        values = history_mean(getattr(found.dynamics, name).astype(np.float32))[rows]
+    else:
+        values = read_scores(path, name, data.ids, source=data.path, id_column=ids)
+    return Column(path=path, name=name, values=values)
+
+
+def _maker(spec: str) -> Selector | Score:
+    """The method that makes a score, from its name with settings."""
+    name, settings = parse_spec(spec, "score")
+    maker = make_method(name, settings)
+    if not _scores(type(maker)):
+        known = ", ".join(name for name in method_names() if _scores(method_class(name)))
+        raise InvalidParameter(
+            f"score cannot be '{name}', which does not say how hard each row is; it takes {known}"
+        )
+    return maker
+
+
+def _scores(kind: type) -> bool:
+    """Whether a method ranks all rows by a number, and keeps one end of it."""
+    return getattr(kind, "keep", None) in (*ENDS, "middle") and kind().needs.isdisjoint(GIVEN)
+
+
+def _end_of(maker: Selector | Score, spec: str) -> Literal["high", "low"]:
+    """The end that a score keeps, which is the hard one."""
+    end = getattr(maker, "keep", None)
+    if end == "high" or end == "low":
+        return end
+    raise InvalidParameter(f"score {spec}: {end} is no end; the hard end is keep=high or keep=low")
