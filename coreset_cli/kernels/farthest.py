@@ -11,7 +11,7 @@ from torch import Tensor
 
 from coreset_cli.kernels import ahead, batched
 from coreset_cli.kernels.comm import Candidate
-from coreset_cli.kernels.cuda import chain
+from coreset_cli.kernels.cuda import chain, classes
 from coreset_cli.kernels.fixed import Fixed
 from coreset_cli.kernels.loops import POWERS, Rounded, leader, value
 from coreset_cli.kernels.memo import FORGETFUL, Memo
@@ -67,7 +67,12 @@ def farthest_first(
             values.copy_(torch.from_numpy(kept[name]))
         row = leader(nearest, points.rows.rank)
         pick = points.best(row, value(nearest, row))
-    ways = (chain, chain.holds), (ahead, ahead.reaches), (batched, batched.holds)
+    ways = (
+        (classes, classes.holds),
+        (chain, chain.holds),
+        (ahead, ahead.reaches),
+        (batched, batched.holds),
+    )
     several: Several | None = next((way for way, holds in ways if holds(points)), None)
     if several is not None:
         ranks = torch.cat([picked.rank[: len(places)], torch.tensor([pick.rank]).to(picked.rank)])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from coreset_cli.kernels import ahead, batched
-from coreset_cli.kernels.cuda import chain
+from coreset_cli.kernels.cuda import chain, classes
 from coreset_cli.kernels.fixed import Fixed, norm
 from coreset_cli.kernels.loops import POWERS, leader, value
 from coreset_cli.kernels.memo import FORGETFUL, Memo
@@ -85,7 +85,12 @@ class Matcher:
             state.copy_(torch.from_numpy(kept["state"]))
             theta = torch.from_numpy(kept["theta"]).to(theta)
         row = leader(state, rows.rank)
-        ways = (chain, chain.holds), (ahead, ahead.holds), (batched, batched.holds)
+        ways = (
+            (classes, classes.holds),
+            (chain, chain.holds),
+            (ahead, ahead.holds),
+            (batched, batched.holds),
+        )
         several: Several | None = next((way for way, holds in ways if holds(points)), None)
         if several is not None:
             to, towards = theta.cpu(), target.cpu()

@@ -1,6 +1,7 @@
 """Ways to make many picks at a time, each the same picks as one at a time.
 
-`chain` on a device far from the host, `ahead` where rows exceed the cache, `batched` elsewhere.
+On a device far from the host `classes` for many classes at once and `chain` for one pool; on a
+processor `ahead` where rows exceed the cache and `batched` elsewhere.
 """
 
 from collections.abc import Iterator

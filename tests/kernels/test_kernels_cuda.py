@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from clouds import KINDS, ignore, points_of
+from diary import Diary
 from grids import grid_rows, in_bits, whole
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -115,28 +116,6 @@ def test_whoever_waits_hears_of_every_batch(far, monkeypatch):
     matcher = Matcher(mean(points), mean(points), "l2")
     matcher.pick(fixed(points), 12, lambda done, k: heard.append((done, k)))
     assert heard == [(5, 12), (10, 12), (12, 12)]
-
-
-class Diary:
-    """A memo that keeps every state that it is shown, until the run is called off."""
-
-    def __init__(self, kept=None):
-        self.kept = kept
-
-    def recall(self):
-        return self.kept
-
-    def due(self):
-        return True
-
-    def keep(self, state, done):
-        self.kept = {name: values.copy() for name, values in state.items()}
-
-    def close(self):
-        pass
-
-    def part(self, name):
-        return self
 
 
 def matched(points, k, told, memo):

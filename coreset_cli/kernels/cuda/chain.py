@@ -23,7 +23,7 @@ from coreset_cli.kernels.cuda.track import Track
 from coreset_cli.kernels.fixed import Fixed
 from coreset_cli.kernels.loops import POWERS, Rounded
 
-__all__ = ["compiles", "cover", "holds", "match", "values"]
+__all__ = ["compiles", "cover", "current", "far", "holds", "match", "values"]
 
 BATCH = 64
 """Steps of a recorded graph."""
@@ -35,11 +35,16 @@ DEVICES = {"cuda"}
 """Kinds of devices where the host is far away."""
 
 
+def far(device: torch.device) -> bool:
+    """Whether the host is far away from a device: it must be told many things at once."""
+    return device.type in DEVICES
+
+
 def holds(points: Fixed) -> bool:
     """Whether all rows are in the memory of one device, far from the host."""
     rows = points.rows
     alone = points.comm.size == 1 and len(rows) > 0
-    return alone and {rows.values.device.type, rows.lifts.device.type} <= DEVICES
+    return alone and far(rows.values.device) and far(rows.lifts.device)
 
 
 def match(
@@ -97,7 +102,7 @@ def _batches(step: Callable[[], None], k: int, device: torch.device) -> Iterator
     graph = None
     for start in range(0, k, BATCH):
         stop = min(start + BATCH, k)
-        with _current(device):
+        with current(device):
             if graph is None and start and device.type == "cuda" and k - start >= WORTH:
                 graph = _recorded(step)  # in the first batch all kernels were compiled
             if graph is not None and stop - start == BATCH:
@@ -117,7 +122,7 @@ def _recorded(step: Callable[[], None]) -> torch.cuda.CUDAGraph:
     return graph
 
 
-def _current(device: torch.device) -> AbstractContextManager[object]:
+def current(device: torch.device) -> AbstractContextManager[object]:
     """Triton launches where torch is, not where the rows are."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 

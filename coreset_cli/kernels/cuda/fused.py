@@ -14,7 +14,16 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-__all__ = ["ADVANCE", "COVER", "CROWN", "LARGEST_RANK", "SPACING"]
+__all__ = [
+    "ADVANCE",
+    "COVER",
+    "COVERED",
+    "CROWN",
+    "LARGEST_RANK",
+    "MATCHED",
+    "SPACED",
+    "SPACING",
+]
 
 LARGEST_RANK = (1 << 63) - 1
 """Rank of no row."""
@@ -78,15 +87,12 @@ _foremost = triton.jit(_foremost)
 
 
 @no_type_check
-def _advance(
-    values, lifts, ranks, state, pull, picks, done, tops, firsts, leaders, n, span,
-    factor: tl.constexpr, d: tl.constexpr, height: tl.constexpr, width: tl.constexpr,
+def _matched(
+    values, lifts, ranks, state, pull, at, factor, begin, end,
+    d: tl.constexpr, height: tl.constexpr, width: tl.constexpr,
 ):  # fmt: skip
-    part = tl.program_id(0)
-    at = tl.load(picks + tl.load(done))
+    """Take the row `at` out and match it in the scores of some rows; say who leads them then."""
     power = _power_of_two(tl.load(lifts + at)) * factor
-    begin = part.to(tl.int64) * span
-    end = tl.minimum(begin + span, n)
     top = tl.full((height,), _NOTHING, tl.float64)
     rank = tl.full((height,), _NO_RANK, tl.int64)
     leader = tl.zeros((height,), tl.int64)
@@ -101,19 +107,35 @@ def _advance(
         tl.store(state + row, score, mask=here)
         mine = tl.load(ranks + row, mask=here, other=_NO_RANK)
         top, rank, leader = _ahead(score, mine, row, top, rank, leader)
-    best, first, foremost = _foremost(top, rank, leader)
+    return _foremost(top, rank, leader)
+
+
+MATCHED = triton.jit(_matched)
+
+
+@no_type_check
+def _advance(
+    values, lifts, ranks, state, pull, picks, done, tops, firsts, leaders, n, span,
+    factor: tl.constexpr, d: tl.constexpr, height: tl.constexpr, width: tl.constexpr,
+):  # fmt: skip
+    part = tl.program_id(0)
+    at = tl.load(picks + tl.load(done))
+    begin = part.to(tl.int64) * span
+    end = tl.minimum(begin + span, n)
+    best, first, foremost = MATCHED(
+        values, lifts, ranks, state, pull, at, factor, begin, end, d, height, width
+    )
     tl.store(tops + part, best)
     tl.store(firsts + part, first)
     tl.store(leaders + part, foremost)
 
 
 @no_type_check
-def _spacing(
-    values, lifts, squares, picks, done, spacing,
+def _spaced(
+    values, lifts, squares, picks, last, turn, spacing,
     d: tl.constexpr, height: tl.constexpr, width: tl.constexpr,
 ):  # fmt: skip
-    turn = tl.program_id(0) * height + tl.arange(0, height)
-    last = tl.load(done)
+    """Write the squared distances of the last pick to those of some turns, itself one of them."""
     here = turn <= last
     at = tl.load(picks + last)
     row = tl.load(picks + turn, mask=here, other=0)
@@ -125,17 +147,25 @@ def _spacing(
     tl.store(spacing + turn, lengths - 2 * power * mine * product, mask=here)
 
 
+SPACED = triton.jit(_spaced)
+
+
 @no_type_check
-def _cover(
-    values, lifts, squares, ranks, nearest, owner, picks, done, spacing, tops, firsts, leaders,
-    n, span, d: tl.constexpr, height: tl.constexpr, width: tl.constexpr,
+def _spacing(
+    values, lifts, squares, picks, done, spacing,
+    d: tl.constexpr, height: tl.constexpr, width: tl.constexpr,
 ):  # fmt: skip
-    part = tl.program_id(0)
-    turn = tl.load(done)
-    at = tl.load(picks + turn)
+    turn = tl.program_id(0) * height + tl.arange(0, height)
+    SPACED(values, lifts, squares, picks, tl.load(done), turn, spacing, d, height, width)
+
+
+@no_type_check
+def _covered(
+    values, lifts, squares, ranks, nearest, owner, at, turn, spacing, begin, end,
+    d: tl.constexpr, height: tl.constexpr, width: tl.constexpr,
+):  # fmt: skip
+    """Take the row `at` out and lower the distances of some rows to it; say who leads them then."""
     power, square = _power_of_two(tl.load(lifts + at)), tl.load(squares + at).to(tl.float64)
-    begin = part.to(tl.int64) * span
-    end = tl.minimum(begin + span, n)
     top = tl.full((height,), _NOTHING, tl.float64)
     rank = tl.full((height,), _NO_RANK, tl.int64)
     leader = tl.zeros((height,), tl.int64)
@@ -154,10 +184,29 @@ def _cover(
         closer = near & (away < score)
         score = tl.where(closer, away, score)
         tl.store(nearest + row, score, mask=here)
-        tl.store(owner + row, tl.where(closer, turn.to(tl.int32), mine), mask=here)
+        tl.store(owner + row, tl.where(closer, turn, mine).to(tl.int32), mask=here)
         place = tl.load(ranks + row, mask=here, other=_NO_RANK)
         top, rank, leader = _ahead(score, place, row, top, rank, leader)
-    best, first, foremost = _foremost(top, rank, leader)
+    return _foremost(top, rank, leader)
+
+
+COVERED = triton.jit(_covered)
+
+
+@no_type_check
+def _cover(
+    values, lifts, squares, ranks, nearest, owner, picks, done, spacing, tops, firsts, leaders,
+    n, span, d: tl.constexpr, height: tl.constexpr, width: tl.constexpr,
+):  # fmt: skip
+    part = tl.program_id(0)
+    turn = tl.load(done)
+    at = tl.load(picks + turn)
+    begin = part.to(tl.int64) * span
+    end = tl.minimum(begin + span, n)
+    best, first, foremost = COVERED(
+        values, lifts, squares, ranks, nearest, owner, at, turn, spacing, begin, end,
+        d, height, width,
+    )  # fmt: skip
     tl.store(tops + part, best)
     tl.store(firsts + part, first)
     tl.store(leaders + part, foremost)
