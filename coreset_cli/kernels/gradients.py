@@ -8,18 +8,36 @@ inner products, distances, sums and variances come from the two factors alone.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coreset_cli.artifacts.dynamics import FloatArray, Snapshot
-from coreset_cli.errors import NotFinite
+from coreset_cli.errors import DoesNotFit, NotFinite
 from coreset_cli.kernels.points import BLOCK_BYTES, KEPT_BYTES, TIE
 
-__all__ = ["STATE_BYTES", "RankOne", "curvature", "last_layer", "probabilities", "residual"]
+__all__ = [
+    "STATE_BYTES",
+    "WHOLE_BYTES",
+    "Part",
+    "RankOne",
+    "curvature",
+    "last_layer",
+    "part_of",
+    "probabilities",
+    "require_room",
+    "residual",
+]
+
+Part = Literal["layer", "bias", "own-class"]
+"""Which part of a gradient counts."""
 
 STATE_BYTES = 96
 """Bytes a row that methods hold beside the gradients: norms, inner products, orders."""
+
+WHOLE_BYTES = 512 << 20
+"""Bytes of matrices that are written out, at most."""
 
 Doubles = NDArray[np.float64]
 
@@ -167,6 +185,42 @@ def last_layer(shot: Snapshot, codes: NDArray[np.int64], order: NDArray[np.int64
         NotFinite: NaN or Inf among logits or features.
     """
     return RankOne(left=residual(shot.logits[order], codes[order]), right=_with_one(shot, order))
+
+
+def part_of(gradients: RankOne, part: Part, codes: NDArray[np.int64]) -> RankOne:
+    """Part of each gradient of the last layer.
+
+    Args:
+        gradients: of n rows.
+        part: all of it (`layer`), that in the biases alone, which is p − y (`bias`), or that in the
+            weights and the bias of the row's own class alone (`own-class`).
+        codes: [n] class of each row.
+    """
+    if part == "bias":
+        return RankOne(left=gradients.left, right=np.ones((gradients.n, 1)))
+    if part == "own-class":
+        own = np.arange(gradients.left.shape[1]) == codes[:, None]
+        return RankOne(left=np.where(own, gradients.left, 0.0), right=gradients.right)
+    return gradients
+
+
+def require_room(n: int, size: int, instead: str) -> None:
+    """Refuse to write out more matrices than fit, in single precision.
+
+    Args:
+        n: matrices.
+        size: values of each.
+        instead: what the user can do, for the message.
+
+    Raises:
+        DoesNotFit: they pass `WHOLE_BYTES`.
+    """
+    needed = 4 * n * size
+    if needed > WHOLE_BYTES:
+        raise DoesNotFit(
+            f"{n} gradients of {size} values take {-(-needed >> 20)} MiB, above "
+            f"{WHOLE_BYTES >> 20} MiB; {instead}"
+        )
 
 
 def curvature(shot: Snapshot, order: NDArray[np.int64]) -> RankOne:

@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from coreset_cli.errors import DoesNotFit, NumericalError
-from coreset_cli.kernels.gradients import RankOne
+from coreset_cli.errors import NumericalError
+from coreset_cli.kernels.gradients import WHOLE_BYTES, RankOne, require_room
 
-__all__ = ["MOST_BYTES", "exact_influences", "influences"]
+__all__ = ["exact_influences", "hessian", "influences"]
 
-MOST_BYTES = 512 << 20
-"""Bytes of all exact influences, with the Hessian where it is written out."""
+INSTEAD = "use --set hessian=factors, or classes one by one with --balance proportional"
 
 BLOCK_VALUES = 1 << 21
 """Values that are worked on at a time: 16 MiB as float64."""
@@ -69,18 +68,13 @@ def exact_influences(gradients: RankOne, p: Doubles, damping: float) -> RankOne:
         Each of them in one row, [1, c·q], and a 1 on the left.
 
     Raises:
-        DoesNotFit: n·c·q values pass `MOST_BYTES`.
+        DoesNotFit: they do not fit.
         NumericalError: conjugate gradients did not come near enough.
     """
     n, size = gradients.n, gradients.left.shape[1] * gradients.right.shape[1]
-    if 4 * n * size > MOST_BYTES:
-        raise DoesNotFit(
-            f"influence: the exact influences of {n} rows take {4 * n * size >> 20} MiB, above "
-            f"{MOST_BYTES >> 20} MiB; use --set hessian=factors, or classes one by one with "
-            "--balance proportional"
-        )
+    require_room(n, size, INSTEAD)
     ridge = _ridge(_mean_eigenvalue(gradients, p), damping)
-    if 8 * size * size + 4 * n * size <= MOST_BYTES:
+    if 8 * size * size + 4 * n * size <= WHOLE_BYTES:
         solve = _direct(gradients, p, ridge)
     else:
         solve = _iterative(gradients, p, ridge, damping)

@@ -8,7 +8,9 @@ O(n (c + d)).
 Robustness: little: rows that the network gets wrong lie far apart and are picked, each for itself;
 their weights are small.
 Deviates: gradients are those of the last layer, read once, as in other codes that use CRAIG on deep
-networks. With `neighbours` above 0 rows are served by their nearest alone: an approximation.
+networks. With `neighbours` above 0 rows are served by their nearest alone: an approximation, as is
+`batch` (CRAIG-PB of Killamsetty et al., "GRAD-MATCH", ICML 2021), whose batches go by id; the last
+one picked is cut off at the budget.
 """
 
 from dataclasses import dataclass
@@ -17,9 +19,12 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from coreset_cli.artifacts.dynamics import Snapshot
-from coreset_cli.kernels.gradients import STATE_BYTES, last_layer
+from coreset_cli.errors import InvalidParameter
+from coreset_cli.kernels.gradients import STATE_BYTES, WHOLE_BYTES, Part, last_layer, part_of
 from coreset_cli.kernels.greedy import Optimizer
-from coreset_cli.kernels.medoids import Search, medoids, medoids_state
+from coreset_cli.kernels.medoids import Medoids, Search, medoids, medoids_state
+from coreset_cli.kernels.memo import FORGETFUL
+from coreset_cli.kernels.minibatches import Minibatches
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
 
@@ -32,6 +37,9 @@ class Craig:
 
     Args:
         at: the network early on, or at the end of its training.
+        gradient: all of it (`layer`), in the biases alone (`bias`), or in the weights and the bias
+            of the row's class alone (`own-class`).
+        batch: rows of the mini-batches whose mean gradients stand for theirs; 1 for rows alone.
         optimizer: `lazy` picks as `naive` does from fewer gains, `stochastic` among drawn rows.
         epsilon: what `stochastic` may lose, a share of the best value; in (0, 1).
         neighbours: rows that each row may be served by, its nearest; 0 for all, which is exact.
@@ -40,12 +48,16 @@ class Craig:
     exact: ClassVar[bool] = False
 
     at: Literal["early", "last"] = "early"
+    gradient: Part = "layer"
+    batch: int = 1
     optimizer: Optimizer = "lazy"
     epsilon: float = 0.1
     neighbours: int = 0
 
     def __post_init__(self) -> None:
         self._search.require("craig")
+        if self.batch < 1:
+            raise InvalidParameter(f"craig: batch is {self.batch}; it must be at least 1")
 
     @property
     def needs(self) -> frozenset[Field]:
@@ -60,28 +72,40 @@ class Craig:
     def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
         """The k rows in the order picked; the weight is how many rows each serves.
 
-        The fact is the mean distance of a gradient from the one that serves it.
+        The fact is the mean distance of a gradient from the one that serves it. Where batches are
+        picked, a row has the weight of its batch, and distances are those of batches.
         """
         order = np.argsort(data.key.rank)
+        key = data.key.take(order)
         shot: Snapshot = getattr(data, self.at)
         gradients = last_layer(shot, data.targets, order)
-        found = medoids(
-            gradients.distances,
-            2 * float(gradients.norms.max()),
-            k,
-            search=self._search,
-            key=data.key.take(order),
-            rng=rng,
-            progress=data.progress,
-            memo=data.memo,
-        )
-        return Picks(
-            rows=order[found.rows], weights=found.sizes, facts={"distance": found.distance}
-        )
+        gradients = part_of(gradients, self.gradient, data.targets[order])
+        batches = Minibatches(data.n, self.batch)
+        means = batches.means(gradients)
+
+        def picked(count: int) -> Medoids:
+            return medoids(
+                means.distances,
+                2 * float(means.norms.max()),
+                count,
+                search=self._search,
+                key=key.take(batches.starts),
+                rng=rng,
+                progress=lambda done, of: data.progress(k * done // of, k),
+                memo=data.memo if self.batch == 1 else FORGETFUL,
+            )
+
+        found = picked(batches.fewest(k))
+        if batches.sizes[found.rows].sum() < k:
+            found = picked(batches.fewest(k) + 1)
+        rows, weights = batches.spread(found.rows, found.sizes, k)
+        return Picks(rows=order[rows], weights=weights, facts={"distance": found.distance})
 
     def cost(self, n: int, k: int) -> Cost:
-        """Nothing of the vectors; all pairs of gradients."""
-        return Cost(state=STATE_BYTES + medoids_state(n, self.neighbours))
+        """Nothing of the vectors; all pairs of gradients, or of those of batches."""
+        pairs = medoids_state(-(-n // self.batch), self.neighbours) // self.batch
+        held = 0 if self.batch == 1 else -(-WHOLE_BYTES // n)
+        return Cost(state=STATE_BYTES + pairs + held)
 
     @property
     def _search(self) -> Search:

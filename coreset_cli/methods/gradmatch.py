@@ -8,18 +8,22 @@ Robustness: rows that the network gets wrong have the long gradients and come fi
 among them.
 Deviates: the ridge is relative to the mean squared norm of the gradients, for the paper's absolute
 one makes picks depend on how gradients are scaled; weights above 0 are solved for exactly; where
-the target is met before k picks, the rows most aligned with it follow, not random ones.
+the target is met before k picks, the rows most aligned with it follow, not random ones. Batches
+of `batch` go by id and match as sums, so that a short last one counts by its rows; the last one
+picked is cut off at the budget.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coreset_cli.artifacts.dynamics import Snapshot
 from coreset_cli.errors import InvalidParameter
-from coreset_cli.kernels.gradients import STATE_BYTES, last_layer
-from coreset_cli.kernels.pursuit import pursue
+from coreset_cli.kernels.gradients import STATE_BYTES, WHOLE_BYTES, Part, last_layer, part_of
+from coreset_cli.kernels.minibatches import Minibatches
+from coreset_cli.kernels.pursuit import Pursuit, pursue
 from coreset_cli.kernels.ranking import ranked
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
@@ -35,6 +39,9 @@ class Gradmatch:
 
     Args:
         at: the network early on, or at the end of its training.
+        gradient: all of it (`layer`), in the biases alone (`bias`), or in the weights and the bias
+            of the row's class alone (`own-class`, the paper's per-class per-gradient).
+        batch: rows of the mini-batches that are matched in their place; 1 for rows alone.
         ridge: keeps weights small, relative to the mean squared norm of the gradients.
         tolerance: relative residual at which the match is good enough.
     """
@@ -43,6 +50,8 @@ class Gradmatch:
     prefix: ClassVar[bool] = False
 
     at: Literal["early", "last"] = "early"
+    gradient: Part = "layer"
+    batch: int = 1
     ridge: float = 0.5
     tolerance: float = 1e-4
 
@@ -52,6 +61,8 @@ class Gradmatch:
                 raise InvalidParameter(
                     f"gradmatch: {name} is {getattr(self, name)}; it must be finite, at least 0"
                 )
+        if self.batch < 1:
+            raise InvalidParameter(f"gradmatch: batch is {self.batch}; it must be at least 1")
 
     @property
     def needs(self) -> frozenset[Field]:
@@ -68,25 +79,37 @@ class Gradmatch:
         order = np.argsort(data.key.rank)
         shot: Snapshot = getattr(data, self.at)
         gradients = last_layer(shot, data.targets, order)
-        target = gradients.total()
-        found = pursue(
-            gradients,
-            target,
-            k,
-            ridge=self.ridge,
-            tolerance=self.tolerance,
-            progress=data.progress,
-        )
-        aligned = ranked(gradients.inner(target), np.arange(data.n), "high")
-        fill = aligned[~np.isin(aligned, found.rows)][: k - len(found.rows)]
+        gradients = part_of(gradients, self.gradient, data.targets[order])
+        batches = Minibatches(data.n, self.batch)
+        sums = batches.sums(gradients)
+        target = sums.total()
+
+        def matched(count: int) -> tuple[Pursuit, NDArray[np.int64]]:
+            found = pursue(
+                sums,
+                target,
+                count,
+                ridge=self.ridge,
+                tolerance=self.tolerance,
+                progress=lambda done, of: data.progress(k * done // of, k),
+            )
+            aligned = ranked(sums.inner(target), np.arange(batches.count), "high")
+            return found, aligned[~np.isin(aligned, found.rows)][: count - len(found.rows)]
+
+        found, fill = matched(batches.fewest(k))
+        if batches.sizes[np.append(found.rows, fill)].sum() < k:
+            found, fill = matched(batches.fewest(k) + 1)
         least = found.weights.min() if len(found.rows) else 1.0
+        weights = np.append(found.weights, np.full(len(fill), least))
+        rows, weights = batches.spread(np.append(found.rows, fill), weights, k)
         return Picks(
-            rows=order[np.concatenate([found.rows, fill])],
-            weights=np.concatenate([found.weights, np.full(len(fill), least)]),
+            rows=order[rows],
+            weights=weights,
             notes=(FILLED,) if len(fill) else (),
             facts={"residual": found.residual, "filled": len(fill)},
         )
 
     def cost(self, n: int, k: int) -> Cost:
         """Nothing of the vectors; gradients come from the signals."""
-        return Cost(state=STATE_BYTES)
+        held = 0 if self.batch == 1 else -(-WHOLE_BYTES // n)
+        return Cost(state=STATE_BYTES + held)

@@ -19,8 +19,8 @@ import numpy as np
 from coreset_cli.artifacts.dynamics import Snapshot
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.kernels.cancelling import cancelling, norm_of_sum
-from coreset_cli.kernels.gradients import STATE_BYTES, last_layer, probabilities
-from coreset_cli.kernels.influences import MOST_BYTES, exact_influences, influences
+from coreset_cli.kernels.gradients import STATE_BYTES, WHOLE_BYTES, last_layer, probabilities
+from coreset_cli.kernels.influences import exact_influences, influences
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
 
@@ -75,5 +75,5 @@ class Influence:
 
     def cost(self, n: int, k: int) -> Cost:
         """Nothing of the vectors; gradients come from the signals."""
-        held = 0 if self.hessian == "factors" else -(-MOST_BYTES // n)
+        held = 0 if self.hessian == "factors" else -(-WHOLE_BYTES // n)
         return Cost(state=STATE_BYTES + held)

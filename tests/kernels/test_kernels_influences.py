@@ -8,6 +8,7 @@ from scipy.special import log_softmax
 from scipy.stats import spearmanr
 from snapshots import drawn_shot, shot_of, whole
 
+from coreset_cli import kernels
 from coreset_cli.errors import DoesNotFit, NumericalError
 from coreset_cli.kernels import influences as module
 from coreset_cli.kernels.gradients import RankOne, last_layer, probabilities
@@ -57,10 +58,10 @@ def test_the_hessian_is_that_of_autograd():
     assert hessian(*seen(shot)) == pytest.approx(autograd_hessian(shot), abs=1e-6)
 
 
-@pytest.mark.parametrize("most", [module.MOST_BYTES, 4 * N * 15])
+@pytest.mark.parametrize("most", [module.WHOLE_BYTES, 4 * N * 15])
 def test_exact_influences_solve_with_the_damped_hessian(most, monkeypatch):
     """Written out, or by conjugate gradients where it does not fit; a few rows at a time."""
-    monkeypatch.setattr(module, "MOST_BYTES", most)
+    monkeypatch.setattr(module, "WHOLE_BYTES", most)
     monkeypatch.setattr(module, "BLOCK_VALUES", 100)
     shot = drawn_shot(N, 3, 4)
     gradients, p = seen(shot)
@@ -111,21 +112,21 @@ def test_leaving_a_row_out_moves_the_parameters_as_foretold():
 
 
 def test_exact_influences_that_do_not_fit_are_refused(monkeypatch):
-    monkeypatch.setattr(module, "MOST_BYTES", 4 * N * 15 - 1)
+    monkeypatch.setattr(kernels.gradients, "WHOLE_BYTES", 4 * N * 15 - 1)
     with pytest.raises(DoesNotFit, match="hessian=factors"):
         exact_influences(*seen(drawn_shot(N, 3, 4)), 0.01)
 
 
 def test_conjugate_gradients_that_do_not_end_are_refused(monkeypatch):
-    monkeypatch.setattr(module, "MOST_BYTES", 4 * N * 15)
+    monkeypatch.setattr(module, "WHOLE_BYTES", 4 * N * 15)
     monkeypatch.setattr(module, "STEPS", 2)
     with pytest.raises(NumericalError, match="damping"):
         exact_influences(*seen(drawn_shot(N, 3, 4)), 0.01)
 
 
-@pytest.mark.parametrize("most", [module.MOST_BYTES, 16])
+@pytest.mark.parametrize("most", [module.WHOLE_BYTES, 16])
 def test_one_hot_probabilities_move_by_their_gradients(most, monkeypatch):
-    monkeypatch.setattr(module, "MOST_BYTES", most)
+    monkeypatch.setattr(module, "WHOLE_BYTES", most)
     gradients = RankOne(left=np.array([[1.0, -1]]), right=np.eye(2)[:1])
     found = whole(exact_influences(gradients, np.eye(2)[:1], 0.01))
     assert found == pytest.approx(whole(gradients))

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 from snapshots import drawn_shot, seen_by, shot_of_logits, whole
 
 from coreset_cli.errors import InvalidParameter
-from coreset_cli.kernels.gradients import last_layer
+from coreset_cli.kernels.gradients import last_layer, residual
 from coreset_cli.methods.gradmatch import FILLED, Gradmatch
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import choose
@@ -29,6 +30,40 @@ def test_the_weighted_sum_nears_the_sum_of_all():
         left.append(residual / np.linalg.norm(target))
         assert picks.facts == {"residual": pytest.approx(left[-1]), "filled": 0}
     assert left[0] > 2 * left[1] > 4 * left[2]
+
+
+@pytest.mark.parametrize(
+    ("batch", "k", "ridge"), [(1, 9, 0.5), (9, 36, 0.0), (9, 36, 0.5), (9, 40, 0.5)]
+)
+def test_weights_of_batches_are_those_of_least_squares(batch, k, ridge):
+    """120 rows are 13 batches of 9 and one of 3; SciPy's solver on the batches that were picked."""
+    shot = drawn_shot(N, 3, 20)
+    long = whole(last_layer(shot, CODES, np.arange(N)))
+    sums = np.stack([long[start : start + batch].sum(0) for start in range(0, N, batch)])
+    found = match(seen_by(shot, CODES), k, batch=batch, ridge=ridge)
+    picks = list(dict.fromkeys((found.rows // batch).tolist()))
+    absolute = ridge * np.mean((sums**2).sum(1))
+    tall = np.vstack([sums[picks].T, np.sqrt(absolute) * np.eye(len(picks))])
+    expected, _ = nnls(tall, np.append(long.sum(0), np.zeros(len(picks))))
+    left = np.linalg.norm(long.sum(0) - expected @ sums[picks]) / np.linalg.norm(long.sum(0))
+    assert found.facts == {"residual": pytest.approx(left), "filled": 0}
+    for one, weight in zip(picks, expected, strict=True):
+        mine = found.rows // batch == one
+        size = len(long[batch * one : batch * (one + 1)])
+        assert found.weights[mine] == pytest.approx([weight * size / mine.sum()] * mine.sum())
+
+
+@pytest.mark.parametrize("part", ["bias", "own-class"])
+def test_part_of_the_gradients_is_matched(part):
+    shot = drawn_shot(N, 3, 4)
+    error = residual(shot.logits, CODES)
+    wide = np.column_stack([shot.feature, np.ones(N)])
+    own = (error * np.eye(3)[CODES])[:, :, None] * wide[:, None]
+    long = error if part == "bias" else own.reshape(N, -1)
+    k = 2 if part == "bias" else 8
+    found = match(seen_by(shot, CODES), k, gradient=part, ridge=0.0)
+    left = np.linalg.norm(long.sum(0) - found.weights @ long[found.rows])
+    assert found.facts["residual"] == pytest.approx(left / np.linalg.norm(long.sum(0)), abs=1e-6)
 
 
 def test_rows_that_are_not_needed_follow_by_alignment():
@@ -62,7 +97,7 @@ def test_one_row_has_weight_1(ridge):
     assert picks.weights.tolist() == [1]
 
 
-@pytest.mark.parametrize("settings", [{"ridge": -1.0}, {"tolerance": float("nan")}])
+@pytest.mark.parametrize("settings", [{"ridge": -1.0}, {"tolerance": float("nan")}, {"batch": 0}])
 def test_impossible_settings_are_refused(settings):
-    with pytest.raises(InvalidParameter, match="at least 0"):
+    with pytest.raises(InvalidParameter, match="at least"):
         Gradmatch(**settings)
