@@ -207,7 +207,7 @@ class Picks:
     """Rows in the order picked, best first.
 
     Args:
-        rows: [k] distinct row numbers.
+        rows: [k] distinct row numbers; support rows may come beside the k that were asked for.
         scores: [k] what the method ranked by, where it ranked.
         weights: [k] positive training weights, where the method gives any.
         support: [k] whether a row stands at the border of what another one represents, where the
@@ -298,6 +298,8 @@ def choose(selector: Selector, data: Inputs, k: int, rng: Rng) -> Picks:
         getattr(data, needed)
     picks = selector.select(data, k, rng)
     rows = np.unique(picks.rows)
-    if len(picks.rows) != k or len(rows) != k or rows[0] < 0 or rows[-1] >= data.n:
+    count = len(picks.rows)
+    core = count if picks.support is None else np.count_nonzero(~picks.support)
+    if k not in (count, core) or len(rows) != count or rows[0] < 0 or rows[-1] >= data.n:
         raise AssertionError(f"{selector} broke its contract: {k} distinct rows were asked for")
     return picks

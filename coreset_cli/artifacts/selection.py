@@ -13,7 +13,7 @@ from coreset_cli.artifacts.manifest import (
 from coreset_cli.errors import IdMismatch, StaleParent
 from coreset_cli.io.digest import lines_digest
 
-__all__ = ["SIDECAR", "Selection", "digest_fault", "rows_in", "sidecar_of"]
+__all__ = ["SIDECAR", "Selection", "digest_fault", "roles_of", "rows_in", "sidecar_of"]
 
 SIDECAR = ".coreset.json"
 
@@ -62,6 +62,11 @@ class Selection:
             manifest=self.manifest,
             ranked=self.ranked,
         )
+
+
+def roles_of(support: NDArray[np.bool_] | None) -> NDArray[np.str_] | None:
+    """The role of each row, where there are several."""
+    return None if support is None else np.where(support, "support", "core")
 
 
 def sidecar_of(path: Path) -> Path:

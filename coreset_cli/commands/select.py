@@ -14,7 +14,7 @@ from coreset_cli.artifacts.embeddings import Embeddings, Scan, open_embeddings, 
 from coreset_cli.artifacts.lineage import parents_of
 from coreset_cli.artifacts.manifest import Manifest
 from coreset_cli.artifacts.samples import Samples, require_labels
-from coreset_cli.artifacts.selection import Selection
+from coreset_cli.artifacts.selection import Selection, roles_of
 from coreset_cli.artifacts.selection_file import format_of, write_selection
 from coreset_cli.commands.budget import Budget
 from coreset_cli.commands.register import make_method
@@ -30,7 +30,7 @@ from coreset_cli.io.atomic import refuse_existing, refuse_inside
 from coreset_cli.io.digest import lines_digest
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Rng
-from coreset_cli.selector import Inputs, Score, Selector, choose
+from coreset_cli.selector import Inputs, Picks, Score, Selector, choose
 
 __all__ = ["Balance", "Request", "Target", "Unfinished", "build_selector", "select"]
 
@@ -144,7 +144,7 @@ def _select(
     watch("selecting", 0, k)
     picks = choose(selector, inputs, k, Rng(request.seed))
     ids = data.ids.take(picks.rows)
-    warnings = (*data.warnings, *zero_warning(data, found), *picks.notes)
+    warnings = (*data.warnings, *zero_warning(data, found), *beside_warning(picks, k), *picks.notes)
     manifest = Manifest(
         command="select",
         parameters=parameters,
@@ -152,7 +152,7 @@ def _select(
         parents=parents_of(data.files),
         seed=request.seed,
         method=request.method,
-        count=k,
+        count=len(picks.rows),
         selection_digest=lines_digest(ids.texts()),
         exact=selector.exact,
         prefix=selector.prefix,
@@ -160,15 +160,16 @@ def _select(
         seconds=round(time.perf_counter() - started, 3),
         peak_memory=peak(),
         warnings=warnings,
-        facts=picks.facts,
+        facts={**picks.facts, **_role_counts(picks)},
     )
     return Selection(
         rows=picks.rows,
         ids=ids,
-        ranks=np.arange(k),
+        ranks=np.arange(len(picks.rows)),
         labels=None if data.labels is None else data.labels.take(picks.rows).texts(),
         weights=picks.weights,
         scores=picks.scores,
+        roles=roles_of(picks.support),
         manifest=manifest,
     )
 
@@ -200,6 +201,25 @@ def zero_warning(data: Embeddings, found: Scan) -> tuple[str, ...]:
     if not found.zero_rows:
         return ()
     return (f"{found.zero_rows} of {data.matrix.n} rows are all zero: cosine rules see them at 0",)
+
+
+def beside_warning(picks: Picks, k: int) -> tuple[str, ...]:
+    """Say how many rows come beside those that were asked for."""
+    count = len(picks.rows)
+    if count == k:
+        return ()
+    return (
+        f"{count - k} support rows come beside the {k} rows asked for: compare what they train "
+        f"with other selections of {count} rows",
+    )
+
+
+def _role_counts(picks: Picks) -> dict[str, float]:
+    """Rows of each role, where there are several."""
+    if picks.support is None:
+        return {}
+    support = int(picks.support.sum())
+    return {"core": len(picks.rows) - support, "support": support}
 
 
 def parameters_of(

@@ -56,7 +56,7 @@ def _packed(found: dict[int, Picks]) -> State:
         "rows": np.concatenate([picks.rows for picks in every]),
         "rest": np.frombuffer(rest.encode(), np.uint8),
     }
-    for name in ("scores", "weights"):
+    for name in ("scores", "weights", "support"):
         values = [getattr(picks, name) for picks in every]
         if all(value is not None for value in values):
             state[name] = np.concatenate(values)
@@ -73,9 +73,20 @@ def _unpacked(kept: State) -> dict[int, Picks]:
     rest = json.loads(kept["rest"].tobytes())
     return {
         int(number): Picks(
-            rows=rows, scores=scores, weights=weights, notes=tuple(notes), facts=facts
+            rows=rows,
+            scores=scores,
+            weights=weights,
+            support=support,
+            notes=tuple(notes),
+            facts=facts,
         )
-        for number, rows, scores, weights, (notes, facts) in zip(
-            kept["classes"], split("rows"), split("scores"), split("weights"), rest, strict=True
+        for number, rows, scores, weights, support, (notes, facts) in zip(
+            kept["classes"],
+            split("rows"),
+            split("scores"),
+            split("weights"),
+            split("support"),
+            rest,
+            strict=True,
         )
     }

@@ -4,10 +4,10 @@ Classes of exact methods run side by side, each on one thread: what a class give
 class, so neither the order they end in nor the number of threads changes a pick.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, Selector, choose, needs
 
 __all__ = ["PerClass"]
+
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,15 +151,13 @@ def _workers(sizes: list[int], points: Points | None) -> int:
 def _merged(
     classes: list[_Class], found: Mapping[int, Picks], k: int, notes: tuple[str, ...]
 ) -> Picks:
-    rows = np.empty(k, np.int64)
-    for one in classes:
-        rows[one.places] = one.rows[found[one.number].rows]
-        notes += found[one.number].notes
     picks = [found[one.number] for one in classes]
+    notes += tuple(note for mine in picks for note in mine.notes)
     return Picks(
-        rows=rows,
-        scores=_placed(classes, k, [mine.scores for mine in picks]),
-        weights=_placed(classes, k, [mine.weights for mine in picks]),
+        rows=_placed(classes, k, [one.rows[found[one.number].rows] for one in classes]),
+        scores=_placed_if_all(classes, k, [mine.scores for mine in picks]),
+        weights=_placed_if_all(classes, k, [mine.weights for mine in picks]),
+        support=_placed_if_all(classes, k, [mine.support for mine in picks]),
         notes=tuple(dict.fromkeys(notes)),
         facts=_largest([mine.facts for mine in picks]),
     )
@@ -169,12 +169,18 @@ def _largest(facts: list[Mapping[str, float]]) -> dict[str, float]:
     return {name: max(mine[name] for mine in facts if name in mine) for name in names}
 
 
-def _placed(
-    classes: list[_Class], k: int, values: list[NDArray[np.float64] | None]
-) -> NDArray[np.float64] | None:
-    placed = np.empty(k)
+def _placed(classes: list[_Class], k: int, values: Sequence[NDArray[Number]]) -> NDArray[Number]:
+    """Values of the classes' picks at their places; then, by class, those of rows beside the k."""
+    placed = np.empty(k, values[0].dtype)
+    beside = []
     for one, mine in zip(classes, values, strict=True):
-        if mine is None:
-            return None
-        placed[one.places] = mine
-    return placed
+        placed[one.places] = mine[: len(one.places)]
+        beside.append(mine[len(one.places) :])
+    return np.concatenate([placed, *beside])
+
+
+def _placed_if_all(
+    classes: list[_Class], k: int, values: Sequence[NDArray[Number] | None]
+) -> NDArray[Number] | None:
+    there = [mine for mine in values if mine is not None]
+    return _placed(classes, k, there) if len(there) == len(values) else None

@@ -84,7 +84,7 @@ def test_one_new_file_is_a_new_method(tmp_path, monkeypatch, run_cli):
 def test_names_are_the_files():
     first = {"easy", "gm", "hard", "herding", "k-center", "moderate", "random"}
     geometry = {"facility-location", "graph-cut", "kernel-herding", "kernel-thinning"}
-    geometry |= {"prototypes", "semdedup", "zcore"}
+    geometry |= {"echo", "prototypes", "semdedup", "zcore"}
     predictions = {"cal", "contextual-diversity", "deepfool", "entropy", "least-confidence"}
     dynamics = {"aum", "dual", "dyn-unc", "el2n", "forgetting", "grand", "margin", "tdds"}
     gradients = {"craig", "glister", "gradmatch", "influence", "lcmat-s", "prune4rel"}

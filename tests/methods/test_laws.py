@@ -33,7 +33,7 @@ from coreset_cli.seeds import Rng
 from coreset_cli.selector import Inputs, Score, Selector, choose
 
 WRAPPERS = ["bare", "proportional", "equal"]
-EXACT = {"easy", "facility-location", "gm", "graph-cut", "hard", "herding", "k-center",
+EXACT = {"easy", "echo", "facility-location", "gm", "graph-cut", "hard", "herding", "k-center",
          "kernel-herding", "kernel-thinning", "moderate", "prototypes", "random", "semdedup",
          "topk", "zcore"}  # fmt: skip
 """Methods whose picks depend on nothing but the numbers, the ids and the seed."""
@@ -43,7 +43,8 @@ LINEAR = {"easy", "gm", "hard", "herding", "k-center", "moderate", "random"}
 
 NOT_BY_DISTANCE = [("gm", {"match": "dot"}), ("gm", {"match": "cosine"}),
                    ("herding", {"match": "dot"}), ("herding", {"match": "cosine"}),
-                   ("gm", {"theta0": "zero"})]  # fmt: skip
+                   ("gm", {"theta0": "zero"}), ("echo", {}), ("echo", {"projection": "svd"}),
+                   ("echo", {"scale": "quantile"}), ("echo", {"scale": "rank"})]  # fmt: skip
 
 
 @dataclass(frozen=True)
