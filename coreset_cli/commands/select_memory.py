@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.samples import require_labels
-from coreset_cli.compose.per_class import PerClass
+from coreset_cli.compose.per_class import PerClass, at_once
 from coreset_cli.device import START_UP, anonymous_memory, require_memory
 from coreset_cli.kernels.coordinate import COLUMN_BYTES
 from coreset_cli.kernels.fixed import START_ROWS
@@ -96,7 +96,7 @@ def planned_memory(
     sizes, quotas = np.array([n]), np.array([k])
     needed = LEAST + beside + n * ROW_BYTES + k * PICK_BYTES + _blocks(n, d)
     if isinstance(selector, PerClass):
-        sizes, quotas = _at_once(data, selector, k)
+        sizes, quotas = _at_once(data, selector, k, device)
         needed += n * CLASS_BYTES
     costs = [selector.cost(*pool) for pool in zip(sizes.tolist(), quotas.tolist(), strict=True)]
     rows = 0
@@ -131,13 +131,18 @@ def memory_of_any(data: Embeddings) -> int:
 
 
 def _at_once(
-    data: Embeddings, selector: PerClass, k: int
+    data: Embeddings, selector: PerClass, k: int, device: torch.device
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and picks of the classes that are worked on at once, at most: the largest ones."""
+    """Rows and picks of the classes that are worked on at once, at most: the largest ones.
+
+    Where the largest is picked from alone, those behind it may still hold more together.
+    """
     sizes = require_labels(data).counts()
     quotas = selector.quotas(sizes, k)
     largest = np.lexsort((-quotas, -sizes * (quotas > 0)))
-    first = largest[: torch.get_num_threads() if selector.exact else 1]
+    alone, most = at_once(selector, sizes[largest].tolist(), data.matrix.d, device)
+    together = largest[alone : alone + most]
+    first = max(largest[: min(alone, 1)], together, key=lambda some: int(sizes[some].sum()))
     return sizes[first], quotas[first]
 
 

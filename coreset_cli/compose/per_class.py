@@ -1,7 +1,8 @@
 """One selector inside every class, the budget shared over the classes.
 
 Classes of exact methods run side by side, each on one thread: what a class gives is placed by the
-class, so neither the order they end in nor the number of threads changes a pick.
+class, so neither the order they end in nor the number of threads changes a pick. On a GPU the
+classes that one program each can follow run so too, and their chains of picks share launches.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,14 +17,22 @@ from numpy.typing import NDArray
 from coreset_cli.compose.finished import Finished
 from coreset_cli.compose.threads import Tally, side_by_side
 from coreset_cli.kernels.apportion import equal_turns, first_turns, raised_quotas, webster_turns
+from coreset_cli.kernels.cuda import chain
+from coreset_cli.kernels.cuda.classes import AT_ONCE, pays
+from coreset_cli.kernels.cuda.stream import fits
 from coreset_cli.kernels.groups import members
 from coreset_cli.kernels.points import SMALL, Points
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, Selector, choose, needs
 
-__all__ = ["PerClass"]
+__all__ = ["PerClass", "at_once"]
 
 Number = TypeVar("Number", bound=np.generic)
+
+VALUE_BYTES = 48
+"""Bytes that a class holds on a device for each of its values: rounded, as stored, and in double
+precision as it is, as it is rounded, and three times more while distances to its centre are taken.
+Counted, not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +89,9 @@ class PerClass:
             return picks
 
         left = [one for one in classes if one.number not in finished.found]
-        ahead, crowd = _divided(left, data.points) if self.exact else (left, [])
+        ahead, crowd = _divided(left, data.points, self)
         side_by_side(partial(inside, alone=True), ahead, 1, tally)
-        workers = _workers([len(one.rows) for one in crowd], data.points)
+        workers = _workers(crowd, data.points, self)
         side_by_side(partial(inside, alone=False), crowd, workers, tally)
         return _merged(classes, finished.found, k, notes)
 
@@ -117,35 +126,67 @@ class _Class:
     places: NDArray[np.int64]
 
 
-def _divided(classes: list[_Class], points: Points | None) -> tuple[list[_Class], list[_Class]]:
+def at_once(
+    selector: PerClass, sizes: Sequence[int], d: int, device: torch.device
+) -> tuple[int, int]:
+    """How many of the largest classes run alone, and how many of the others at once, at most.
+
+    On a device those run at once that pick in chains, of rows that are rounded, and are small.
+
+    Args:
+        selector: runs them.
+        sizes: rows of each, the largest first.
+        d: values of a row.
+        device: where it computes.
+    """
+    if not selector.exact:
+        return len(sizes), 1
+    if not chain.far(device):
+        return 0, torch.get_num_threads()
+    for place, n in enumerate(sizes):
+        if selector.cost(n, 1).grids and pays(n * d, len(sizes) - place, device):
+            return place, AT_ONCE
+    return len(sizes), 1
+
+
+def _divided(
+    classes: list[_Class], points: Points | None, selector: PerClass
+) -> tuple[list[_Class], list[_Class]]:
     """Classes that run one after another on all threads, and those that run side by side.
 
     A class of more than half of all rows would keep one thread busy while the others have nothing
-    left to do. Few values are done before threads are of use; rows in other places, and on other
-    devices, are read by one class at a time.
+    left to do. Few values are done before threads are of use; rows in other places are read by one
+    class at a time.
     """
-    if points is None or points.comm.size > 1 or points.device.type != "cpu":
-        return classes, []
-    rows = sum(len(one.rows) for one in classes)
-    if rows * points.d < SMALL or len(classes) == 1:
+    if points is None or points.comm.size > 1 or len(classes) <= 1 or not selector.exact:
         return classes, []
     largest_first = sorted(classes, key=lambda one: (-len(one.rows), one.number))
-    fits = 2 * points.d * len(largest_first[0].rows) <= points.room
-    ahead = int(not fits or 2 * len(largest_first[0].rows) > rows)
+    sizes = [len(one.rows) for one in largest_first]
+    if chain.far(points.device):
+        ahead, _ = at_once(selector, sizes, points.d, points.device)
+    elif sum(sizes) * points.d < SMALL:
+        return classes, []
+    else:
+        fit = 2 * points.d * sizes[0] <= points.room
+        ahead = int(not fit or 2 * sizes[0] > sum(sizes))
     return largest_first[:ahead], largest_first[ahead:]
 
 
-def _workers(sizes: list[int], points: Points | None) -> int:
-    """How many classes, of so many rows each, run at once: as many as there is room for.
-
-    Args:
-        sizes: rows of each, the largest first.
-        points: whose room it is.
-    """
-    if points is None or not sizes:
+def _workers(classes: list[_Class], points: Points | None, selector: PerClass) -> int:
+    """How many classes, the largest first, run at once: as many as there is room for."""
+    if points is None or not classes:
         return 1
-    held = np.cumsum([2 * points.d * rows for rows in sizes[: torch.get_num_threads()]])
-    return max(1, int(np.searchsorted(held, points.room, side="right")))
+    d, device = points.d, points.device
+    _, most = at_once(selector, [len(one.rows) for one in classes], d, device)
+    if not chain.far(device):
+        held = np.cumsum([2 * d * len(one.rows) for one in classes[:most]])
+        return max(1, int(np.searchsorted(held, points.room, side="right")))
+
+    def taken(one: _Class) -> int:
+        cost = selector.cost(len(one.rows), len(one.places))
+        return len(one.rows) * (VALUE_BYTES * d + cost.state) + 2 * cost.kept * d
+
+    return sum(fits(int(held), device) for held in np.cumsum([*map(taken, classes[:most])]))
 
 
 def _merged(

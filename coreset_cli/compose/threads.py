@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import torch
 
+from coreset_cli.kernels.cuda import classes
 from coreset_cli.selector import Progress
 
 __all__ = ["Tally", "side_by_side"]
@@ -57,7 +58,7 @@ def side_by_side(
     """What `work` makes of each item, in the order of the items.
 
     The first failure ends all others and is raised as it is; so does an exception that a signal
-    raises in the caller's thread.
+    raises in the caller's thread. Chains of picks on a device share their launches.
 
     Args:
         work: called on the caller's thread where there is one worker.
@@ -67,10 +68,16 @@ def side_by_side(
     """
     if workers <= 1:
         return [work(item) for item in items]
+    meeting = classes.met()
+
+    def among_others(item: Item) -> Result:
+        with classes.together(meeting):
+            return work(item)
+
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        futures = [pool.submit(work, item) for item in items]
+        futures = [pool.submit(among_others, item) for item in items]
         for future in as_completed(futures):
             future.result()
         return [future.result() for future in futures]
