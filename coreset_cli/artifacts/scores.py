@@ -19,6 +19,7 @@ from coreset_cli.artifacts.ids import Ids
 from coreset_cli.errors import (
     FileMissing,
     IdMismatch,
+    InputError,
     InvalidParameter,
     NotFinite,
     SchemaMismatch,
@@ -61,7 +62,7 @@ def read_scores(
         return _by_position(pa.array(read_flat_npy(path)), NO_COLUMNS, ids, str(path), source)
     table = _columns(path, kind, ids, id_column)
     if column not in table.names:
-        raise InvalidParameter(_no_such_column(path, kind, column, table.names))
+        raise _no_such_column(path, kind, column, table.names)
     name = f"{path}: column '{column}'"
     named = id_column if id_column in table.names else None
     values = table.read(column)
@@ -126,11 +127,15 @@ def _finite(scores: NDArray[np.float64], rows: NDArray[np.int64], name: str) -> 
     return scores
 
 
-def _no_such_column(path: Path, kind: str | None, column: str, names: tuple[str, ...]) -> str:
+def _no_such_column(
+    path: Path, kind: str | None, column: str, names: tuple[str, ...]
+) -> InputError:
     if kind == "parquet":
         schema = read_schema(path)
         if column in schema.names and is_vector(schema.field(column).type):
-            return f"{path}: column '{column}' holds vectors; a score is one number a row"
+            return SchemaMismatch(
+                f"{path}: column '{column}' holds vectors; a score is one number a row"
+            )
     listed = f"; it has {', '.join(names)}" if names else "; it has no scalar columns"
     hint = did_you_mean(column, names) or listed
-    return f"{path} has no column '{column}' of scores{hint}; name one with --set column=NAME"
+    return InvalidParameter(f"{path} has no column '{column}' of scores{hint} (--set column=NAME)")

@@ -123,7 +123,9 @@ def given_column(
     if name in SERIES and path.is_file() and holds_signals(path):
         found = read_signals(path)
         rows = found.ids.rows_of(data.ids, data.path, text)
-        values = history_mean(getattr(found.dynamics, name).astype(np.float32))[rows]
+        series = getattr(found.dynamics, name)[rows].astype(np.float32)
+        series[np.isnan(found.dynamics.p_true[rows])] = np.nan  # not seen is not wrong
+        values = history_mean(series)
     else:
         values = read_scores(path, name, data.ids, source=data.path, id_column=ids)
     return Column(path=path, name=name, values=values)
