@@ -171,16 +171,6 @@ class Points:
             whole = whole + piece
         return whole
 
-    def best(self, values: Float[Tensor, " n"], slack: Float[Tensor, "*n"] | float = 0.0) -> int:
-        """Row of the largest value; among values within their `slack` of it, the smallest id."""
-        ties = (values + slack >= values.max()).nonzero().squeeze(1)
-        return int(ties[self.rank[ties].argmin()])
-
-    def ascending(self, values: Float[Tensor, " n"]) -> Int64[Tensor, " n"]:
-        """Rows by value, smallest first; values equal as float32 by id."""
-        by_rank = torch.argsort(self.rank)
-        return by_rank[torch.argsort(values[by_rank].float(), stable=True)]
-
     @property
     def _block_rows(self) -> int:
         return max(1, BLOCK_BYTES // (8 * self.d))

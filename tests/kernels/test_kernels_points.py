@@ -62,20 +62,6 @@ def test_rows_over_several_files(storage):
     assert np.array_equal(joined(data), ROWS.astype(float))
 
 
-def test_best_takes_the_smallest_id_within_the_slack():
-    data = points_of(ROWS[:4], ids=[30, 20, 10, 40])
-    values = torch.tensor([1.0, 1.0, 0.75, 0.0], dtype=torch.float64)
-    assert data.best(values) == 1
-    assert data.best(values, 0.25) == 2
-    assert data.best(values, torch.tensor([0, 0, 0, 1.0], dtype=torch.float64)) == 1
-
-
-def test_ascending_breaks_ties_of_float32_by_id():
-    data = points_of(ROWS[:3], ids=["b", "a", "c"])
-    values = torch.tensor([1.0, 1.0 + 1e-12, 0.5], dtype=torch.float64)
-    assert data.ascending(values).tolist() == [2, 1, 0]
-
-
 def test_only_few_rows_are_kept():
     few = Points(Matrix([Shard("few", ROWS)]), points_of(ROWS).key)
     assert few._kept is not None
