@@ -1,7 +1,8 @@
-"""The methods of a run, ready to select, and where those that read signals get them."""
+"""The methods of a run, ready to select, and where they get signals and scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -11,6 +12,7 @@ from coreset_cli.commands.evaluation.request import Request
 from coreset_cli.commands.register import make_method
 from coreset_cli.commands.select import build_selector
 from coreset_cli.commands.select_memory import memory_of_any, planned_memory
+from coreset_cli.commands.select_score import Column, given_column, score_told
 from coreset_cli.commands.select_signals import FIELDS, FromFile, FromProbe, Source, source_of
 from coreset_cli.selector import Field, Selector
 
@@ -26,11 +28,15 @@ class Chooser:
         selector: the method, wrapped for the classes.
         source: of the signals it reads, the same for all methods that can share it; none for a
             method that reads none.
+        column: the score it ranks by, where it ranks by one of a table.
+        score: what the report says of the score it reads, where it reads one.
     """
 
     name: str
     selector: Selector
     source: Source | None = None
+    column: Column | None = None
+    score: Mapping[str, Any] | None = None
 
 
 def choosers_of(request: Request, samples: Embeddings | Pictures) -> tuple[Chooser, ...]:
@@ -43,17 +49,24 @@ def choosers_of(request: Request, samples: Embeddings | Pictures) -> tuple[Choos
     Raises:
         CoresetError: whatever reading signals raises.
     """
+    methods = {name: make_method(name, settings) for name, settings in request.methods.items()}
     selectors = {
-        name: build_selector(make_method(name, settings), request.balance, samples)
-        for name, settings in request.methods.items()
+        name: build_selector(method, request.balance, samples) for name, method in methods.items()
     }
-    wanted = {name: selector.needs & FIELDS for name, selector in selectors.items()}
-    sources = _sources(
-        {name: fields for name, fields in wanted.items() if fields}, request, samples
-    )
+    columns = {
+        name: given_column(request.signals, method, selectors[name], samples, ids=request.ids)
+        for name, method in methods.items()
+    }
+    sources = _sources(selectors, request, samples)
     return tuple(
-        Chooser(name=name, selector=selector, source=sources.get(name))
-        for name, selector in selectors.items()
+        Chooser(
+            name=name,
+            selector=selectors[name],
+            source=sources.get(name),
+            column=columns[name],
+            score=score_told(method, columns[name]),
+        )
+        for name, method in methods.items()
     )
 
 
@@ -85,13 +98,16 @@ def memory_of_choosers(
 
 
 def _sources(
-    wanted: Mapping[str, frozenset[Field]], request: Request, samples: Embeddings | Pictures
+    selectors: Mapping[str, Selector], request: Request, samples: Embeddings | Pictures
 ) -> Mapping[str, Source]:
-    """Where each method gets the signals it wants.
+    """Where each method that reads signals gets them.
 
-    A file serves all. Methods share a probe where `select` would train the very same network for
+    A file serves all. Methods share a probe where `select` would train the very same networks for
     each of them, so a method picks the same rows whatever stands beside it in a run.
     """
+    wanted = {
+        name: fields for name, selector in selectors.items() if (fields := selector.needs & FIELDS)
+    }
     if not wanted:
         return {}
     source = source_of(request.signals, frozenset[Field]().union(*wanted.values()), samples)

@@ -206,6 +206,7 @@ def _picks(choice: Choice, data: Data, signals: Signals | None, rng: Rng, watch:
         points=data.points,
         classes=data.labels,
         signals=signals,
+        scores=None if choice.chooser.column is None else choice.chooser.column.values,
         progress=lambda done, total: watch(stage, done, total),
     )
     return choose(choice.chooser.selector, inputs, choice.k, rng)

@@ -45,12 +45,12 @@ def all_groups(
     choices = [
         Choice(kind="method", chooser=chooser, k=k) for k in sizes for chooser in data.choosers
     ]
-    if "random" in request.baselines:
-        places = {(group.k, group.balance) for group in files}
-        places |= {(choice.k, choice.balance) for choice in choices}
-        choices += [_at_random(data, k, balance) for k, balance in sorted(places)]
     chosen, notes = choose_all(choices, data, request.seeds, watch)
     groups = [*files, *chosen]
+    if "random" in request.baselines:
+        places = sorted({(group.k, group.balance) for group in groups})
+        rivals = [_at_random(data, k, balance) for k, balance in places]
+        groups += choose_all(rivals, data, request.seeds, watch)[0]
     if "full" in request.baselines:
         rows = np.arange(data.n)
         whole = Draw(rows=rows, digest=lines_digest(data.train.ids.texts()))

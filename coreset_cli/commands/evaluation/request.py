@@ -9,6 +9,7 @@ from coreset_cli.artifacts.columns import label_files
 from coreset_cli.commands.budget import Budget, parse_budget
 from coreset_cli.commands.evaluation.gates import Demand
 from coreset_cli.commands.register import canonical_name, make_method, method_class
+from coreset_cli.commands.select_score import selector_of
 from coreset_cli.commands.select_signals import FIELDS, reads_file
 from coreset_cli.errors import InvalidParameter, did_you_mean
 from coreset_cli.training.nets import network_names
@@ -46,7 +47,8 @@ class Request:
         model: `linear`, on vectors, or a network, on images.
         recipe: how it is trained; by default `linear`, and `quick` for networks.
         embeddings: vectors of the training images, for methods to select from.
-        signals: a file of signals, or settings of the probe that is trained for them.
+        signals: a file of signals, or settings of the probe that is trained for them; the table of
+            methods that rank by a column.
         root: folder of data sets known by name.
         seeds: runs of everything that draws; 0 … seeds − 1.
         baselines: which of `random` and `full` stand beside the results.
@@ -117,8 +119,10 @@ class Request:
 
     def _require_what_methods_need(self) -> None:
         """Check that there are vectors and signals for the methods that need them."""
-        needs = {name: make_method(name, values).needs for name, values in self.methods.items()}
-        if self.signals is not None and not any(read & FIELDS for read in needs.values()):
+        made = {name: make_method(name, values) for name, values in self.methods.items()}
+        needs = {name: selector_of(method).needs for name, method in made.items()}
+        by_file = FIELDS | {"given"}
+        if self.signals is not None and not any(read & by_file for read in needs.values()):
             raise InvalidParameter(
                 "--signals is for methods that read signals of training, and none of those here "
                 "does; leave it out, or see `coreset methods` for those that do"
@@ -141,9 +145,8 @@ class Request:
     @property
     def inputs(self) -> tuple[str, ...]:
         """All that is read, as typed."""
-        signals = self.signals if reads_file(self.signals) else None
-        typed = (self.train, self.test, *map(str, self.selections), self.embeddings, signals)
-        files = label_files(self.label, self.test_label)
+        typed = (self.train, self.test, *map(str, self.selections), self.embeddings)
+        files = label_files(self.label, self.test_label, self.signals)
         return (*(name for name in typed if name is not None), *files)
 
     @property
