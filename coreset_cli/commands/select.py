@@ -21,6 +21,7 @@ from coreset_cli.commands.register import make_method
 from coreset_cli.commands.select_loops import load_loops
 from coreset_cli.commands.select_memo import NOTHING_UNFINISHED, Unfinished, key_of
 from coreset_cli.commands.select_memory import planned_memory
+from coreset_cli.commands.select_pseudo import clustering_of
 from coreset_cli.commands.select_score import Column, given_column, score_told, selector_of
 from coreset_cli.commands.select_signals import Source, signals_source
 from coreset_cli.compose.per_class import PerClass
@@ -184,7 +185,7 @@ def build_selector(
     """
     selector = selector_of(method)
     if balance is None:
-        whole = getattr(method, "scope", "pool") == "global"
+        whole = getattr(method, "scope", "pool") == "global" or clustering_of(method) is not None
         balance = "none" if data.labels is None or whole else "proportional"
     if balance == "none":
         if min_per_class:

@@ -4,12 +4,13 @@ import numpy as np
 import torch
 
 from coreset_cli.artifacts.labels import Labels
+from coreset_cli.commands.select_pseudo import clustering_of
 from coreset_cli.commands.select_signals import made_up_signals
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.io.matrix import Matrix, Shard
 from coreset_cli.kernels.points import SMALL, Points
 from coreset_cli.seeds import Key, Rng
-from coreset_cli.selector import Inputs, Selector
+from coreset_cli.selector import Inputs, Selector, silent
 
 __all__ = ["load_loops"]
 
@@ -42,3 +43,6 @@ def load_loops(selector: Selector, values: int, device: torch.device) -> None:
     scores = np.arange(n, dtype=np.float64)
     inputs = Inputs(key=key, points=points, classes=classes, signals=signals, scores=scores)
     method.select(inputs, 2, Rng(0))
+    clustering = clustering_of(selector)
+    if clustering is not None:
+        clustering.by.brief().codes(points, 2, Rng(0), silent)

@@ -1,7 +1,7 @@
 """Signals for methods that read them: from a file, or of a probe that is trained first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import prod
 from pathlib import Path
@@ -17,6 +17,7 @@ from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.samples import Samples
 from coreset_cli.artifacts.signals import Signals, SignalsRecord, read_signals
 from coreset_cli.commands.select_probe import FromProbe
+from coreset_cli.commands.select_pseudo import FromPseudoLabels, clustering_of
 from coreset_cli.errors import InvalidParameter, MissingInput
 from coreset_cli.kernels.points import Points
 from coreset_cli.selector import Field, Progress, Selector, needs
@@ -84,7 +85,12 @@ def signals_source(text: str | None, selector: Selector, data: Embeddings) -> So
                 "leave it out, or see `coreset methods` for those that do"
             )
         return None
-    return source_of(text, wanted, data)
+    clustering = clustering_of(selector)
+    if clustering is None:
+        return source_of(text, wanted, data)
+    if text is not None and reads_file(text):
+        return replace(FromFile.of(Path(text)), pseudo=True)
+    return FromPseudoLabels.of(clustering, _probe(text, wanted), data)
 
 
 def reads_file(text: str | None) -> bool:
@@ -108,14 +114,14 @@ def source_of(text: str | None, wanted: frozenset[Field], data: Samples) -> Sour
     """
     if text is not None and reads_file(text):
         return FromFile.of(Path(text))
-    settings = parse_spec(text or PROBE, "--signals")[1]
+    probe = _probe(text, wanted)
     if data.labels is None:
         raise MissingInput(
             f"{data.path} has no labels, and this method reads signals of training: a probe is "
             "trained on labels; name a column or a file with --label, or give --signals FILE of "
             "`coreset evaluate --record`"
         )
-    return FromProbe(recipe=filled(ProbeRecipe, settings, "probe"), wanted=wanted)
+    return probe
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,11 +132,13 @@ class FromFile:
         path: of the file.
         recorded: what it holds.
         digest: over its ids, labels and values.
+        pseudo: its labels are clusters, not those of the input.
     """
 
     path: Path
     recorded: Signals
     digest: str
+    pseudo: bool = False
 
     @classmethod
     def of(cls, path: Path) -> "FromFile":
@@ -173,7 +181,7 @@ class FromFile:
         self, data: Samples, points: Points | None, seed: int, progress: Progress
     ) -> Signals:
         """Take each row's by its id."""
-        if data.labels is not None:
+        if data.labels is not None and not self.pseudo:
             return self.recorded.of(data.ids, data.labels, source=data.path, target=str(self.path))
         return self.recorded.take(self.recorded.ids.rows_of(data.ids, data.path, str(self.path)))
 
@@ -216,6 +224,11 @@ def made_up_signals(n: int, d: int, c: int, wanted: frozenset[Field]) -> Signals
         snapshots=(picture,),
         held_out=picture.logits,
     )
+
+
+def _probe(text: str | None, wanted: frozenset[Field]) -> FromProbe:
+    settings = parse_spec(text or PROBE, "--signals")[1]
+    return FromProbe(recipe=filled(ProbeRecipe, settings, "probe"), wanted=wanted)
 
 
 def _arrays(signals: Signals) -> list[Any]:

@@ -88,7 +88,7 @@ def test_names_are_the_files():
     predictions = {"cal", "contextual-diversity", "deepfool", "entropy", "least-confidence"}
     dynamics = {"aum", "dual", "dyn-unc", "el2n", "forgetting", "grand", "margin", "tdds"}
     gradients = {"craig", "glister", "gradmatch", "influence", "lcmat-s", "prune4rel"}
-    composed = {"ccs", "d2", "topk"}
+    composed = {"ccs", "d2", "elfs", "topk"}
     found = first | geometry | predictions | dynamics | gradients | composed
     assert method_names() == sorted(found)
 

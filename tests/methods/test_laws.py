@@ -97,8 +97,8 @@ class Case:
         return bool(witness.asked)
 
     def by_window(self) -> bool:
-        """Whether it keeps the middle of a ranking."""
-        return self.name == "moderate" or ("keep", "middle") in self.settings
+        """Whether it keeps rows from within a ranking."""
+        return self.name in {"elfs", "moderate"} or ("keep", "middle") in self.settings
 
     def by_signals(self) -> bool:
         """Whether it reads signals of training, or a score that was made before."""
