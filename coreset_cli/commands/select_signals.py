@@ -19,6 +19,7 @@ from coreset_cli.artifacts.signals import Signals, SignalsRecord, read_signals
 from coreset_cli.commands.select_probe import FromProbe
 from coreset_cli.commands.select_pseudo import FromPseudoLabels, clustering_of
 from coreset_cli.errors import InvalidParameter, MissingInput
+from coreset_cli.kernels.clustering import Clustering
 from coreset_cli.kernels.points import Points
 from coreset_cli.selector import Field, Progress, Selector, needs
 from coreset_cli.settings import filled, parse_spec
@@ -30,6 +31,7 @@ __all__ = [
     "FromProbe",
     "Source",
     "made_up_signals",
+    "pseudo_source",
     "reads_file",
     "signals_source",
     "source_of",
@@ -88,9 +90,7 @@ def signals_source(text: str | None, selector: Selector, data: Embeddings) -> So
     clustering = clustering_of(selector)
     if clustering is None:
         return source_of(text, wanted, data)
-    if text is not None and reads_file(text):
-        return replace(FromFile.of(Path(text)), pseudo=True)
-    return FromPseudoLabels.of(clustering, _probe(text, wanted), data)
+    return pseudo_source(text, clustering, wanted, data)
 
 
 def reads_file(text: str | None) -> bool:
@@ -122,6 +122,28 @@ def source_of(text: str | None, wanted: frozenset[Field], data: Samples) -> Sour
             "`coreset evaluate --record`"
         )
     return probe
+
+
+def pseudo_source(
+    text: str | None, clustering: Clustering, wanted: frozenset[Field], data: Samples
+) -> Source:
+    """Where signals of a training on clusters come from.
+
+    Args:
+        text: a file of such a training, or `probe` with settings; by default a probe.
+        clustering: what the probe is trained on.
+        wanted: which signals.
+        data: the input.
+
+    Raises:
+        InvalidParameter: settings no probe has, or an impossible number of clusters.
+        MissingInput: nothing says how many clusters there are.
+        FileMissing: no such file.
+        SchemaMismatch: not signals.
+    """
+    if text is not None and reads_file(text):
+        return replace(FromFile.of(Path(text)), pseudo=True)
+    return FromPseudoLabels.of(clustering, _probe(text, wanted), data)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

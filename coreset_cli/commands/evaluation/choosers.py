@@ -12,8 +12,16 @@ from coreset_cli.commands.evaluation.request import Request
 from coreset_cli.commands.register import make_method
 from coreset_cli.commands.select import build_selector
 from coreset_cli.commands.select_memory import memory_of_any, planned_memory
+from coreset_cli.commands.select_pseudo import clustering_of
 from coreset_cli.commands.select_score import Column, given_column, score_told
-from coreset_cli.commands.select_signals import FIELDS, FromFile, FromProbe, Source, source_of
+from coreset_cli.commands.select_signals import (
+    FIELDS,
+    FromFile,
+    FromProbe,
+    Source,
+    pseudo_source,
+    source_of,
+)
 from coreset_cli.selector import Field, Selector
 
 __all__ = ["Chooser", "choosers_of", "memory_of_choosers"]
@@ -103,22 +111,29 @@ def _sources(
     """Where each method that reads signals gets them.
 
     A file serves all. Methods share a probe where `select` would train the very same networks for
-    each of them, so a method picks the same rows whatever stands beside it in a run.
+    each of them, so a method picks the same rows whatever stands beside it in a run. A method that
+    takes no labels has a probe of its own.
     """
     wanted = {
         name: fields for name, selector in selectors.items() if (fields := selector.needs & FIELDS)
     }
+    own = {
+        name: pseudo_source(request.signals, clustering, wanted.pop(name), samples)
+        for name, selector in selectors.items()
+        if (clustering := clustering_of(selector)) is not None
+    }
     if not wanted:
-        return {}
+        return own
     source = source_of(request.signals, frozenset[Field]().union(*wanted.values()), samples)
     if not isinstance(source, FromProbe):
-        return dict.fromkeys(wanted, source)
+        return {**own, **dict.fromkeys(wanted, source)}
     shared: dict[tuple[bool, bool], frozenset[Field]] = {}
     for fields in wanted.values():
         shared[_networks(fields)] = shared.get(_networks(fields), frozenset()) | fields
-    return {
+    probes = {
         name: replace(source, wanted=shared[_networks(fields)]) for name, fields in wanted.items()
     }
+    return {**own, **probes}
 
 
 def _networks(fields: frozenset[Field]) -> tuple[bool, bool]:
