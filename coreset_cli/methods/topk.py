@@ -10,7 +10,7 @@ Deviates: scores are compared as float64, and only equal ones go by id.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from coreset_cli.kernels.ranking import Keep, ranked_exactly
+from coreset_cli.kernels.ranking import TIED, Keep, ranked_exactly, tied_at_the_cut
 from coreset_cli.kernels.rowwise import STATE_BYTES
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
@@ -37,8 +37,14 @@ class Topk:
 
     def select(self, data: Inputs, k: int, rng: Rng) -> Picks:
         """The first k rows of the end that is kept."""
-        rows = ranked_exactly(data.given, data.key.rank, self.keep)[:k]
-        return Picks(rows=rows, scores=data.given[rows])
+        order = ranked_exactly(data.given, data.key.rank, self.keep)
+        tied = tied_at_the_cut(data.given[order], k)
+        return Picks(
+            rows=order[:k],
+            scores=data.given[order[:k]],
+            notes=(TIED,) if tied else (),
+            facts={"tied": tied} if tied else {},
+        )
 
     def cost(self, n: int, k: int) -> Cost:
         """The vectors are not used."""

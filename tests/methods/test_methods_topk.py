@@ -34,3 +34,11 @@ def test_equal_scores_go_by_id_at_both_ends():
 def test_scores_are_compared_as_they_are():
     """As float32 the first two would be equal, and the others infinite."""
     assert pick([1, 1 + 1e-12, 1e300, -1e300, 1e301], "high", 5).rows.tolist() == [4, 2, 1, 0, 3]
+
+
+def test_a_cut_through_many_equal_rows_is_told():
+    ratings = [5.0] * 3 + [4.0] * 20 + [1.0] * 7
+    told = pick(ratings, "high", 10)
+    assert told.facts == {"tied": 20}
+    assert "decided by their ids alone" in told.notes[0]
+    assert pick(ratings, "high", 3).notes == pick(ratings, "high", 23).notes == ()
