@@ -3,7 +3,8 @@
 What it shows. Rows are drawn once into a file, read, rounded to the grid, their geometric median is
 found, and `gm` and `k-center` pick: seconds for each, picks a second, and which share of the speed
 of a copy within the device's memory the passes over the rows reach. Before that a smaller pool is
-selected from by the processor and by the device, and the picks must be the same.
+selected from by the processor and by the device, and the picks must be the same. At last the rows
+are given classes, and a tenth of each is picked: of all classes at once, and of one after another.
 
     python examples/gpu_engine.py out/
 
@@ -27,21 +28,33 @@ from _drawing import print_table
 from numpy.lib.format import open_memmap
 
 from coreset_cli.artifacts.ids import row_numbers
+from coreset_cli.artifacts.labels import Labels
+from coreset_cli.compose.per_class import PerClass
 from coreset_cli.device import find_device
 from coreset_cli.io.npy import open_npy
 from coreset_cli.kernels.centre import GeometricMedian, geometric_median, nearest_to
 from coreset_cli.kernels.cuda import chain
 from coreset_cli.kernels.farthest import farthest_first
 from coreset_cli.kernels.fixed import Fixed, fixed
+from coreset_cli.kernels.groups import members
 from coreset_cli.kernels.matching import Matcher
 from coreset_cli.kernels.points import Points
+from coreset_cli.methods.gm import Gm
+from coreset_cli.methods.k_center import KCenter
+from coreset_cli.seeds import Rng
+from coreset_cli.selector import Inputs, silent
 
 Result = TypeVar("Result")
 
 METHODS = ("gm", "k-center")
 
+WAYS = ("at once", "one after another")
+
 COPY_VALUES = 1 << 28
 """Values of 16 bits copied to see how fast a device is; fewer on a processor."""
+
+CLASS_ROWS = 1000
+"""Rows of a class."""
 
 DRAWN_ROWS = 1 << 14
 """Rows drawn at a time."""
@@ -149,6 +162,39 @@ def measured(folder: Path, size: Size, device: torch.device) -> dict[str, object
     return {"seconds": seconds, "iterations": median.iterations, "digests": digests}
 
 
+def within_classes(folder: Path, size: Size, device: torch.device) -> dict[str, object]:
+    """Seconds of a tenth of every class, all classes at once and one after another."""
+    points = points_on(drawn(folder / f"rows-{size.n}x{size.d}.npy", size), device)
+    c = -(-size.n // CLASS_ROWS)
+    labels = Labels(np.arange(size.n) % c, tuple(map(str, range(c))))
+    data = Inputs(key=points.key, points=points, classes=labels)
+    every = members(labels.codes, c)
+    found: dict[str, object] = {"classes": c}
+    for name, method in (("gm", Gm()), ("k-center", KCenter())):
+        within = PerClass(method=method)
+        quotas = within.quotas(labels.counts(), size.n // 10)
+
+        def apart(m: int, method: Gm | KCenter = method, quotas: np.ndarray = quotas) -> list[int]:
+            rows: list[int] = []
+            for mine, quota in zip(every[:m], quotas, strict=False):
+                picks = method.select(data.subset(mine, silent), int(quota), Rng(0))
+                rows += mine[picks.rows].tolist()
+            return rows
+
+        def together(m: int, within: PerClass = within, quotas: np.ndarray = quotas) -> list[int]:
+            some = np.sort(np.concatenate(every[:m]))
+            picks = within.select(data.subset(some, silent), int(quotas[:m].sum()), Rng(0))
+            return some[picks.rows].tolist()
+
+        seconds: dict[str, float] = {}
+        rows = []
+        for way, work in zip(WAYS, (together, apart), strict=True):
+            work(2)  # compiles
+            rows.append(sorted(timed(seconds, way, lambda work=work: work(c))))
+        found[name] = {**seconds, "same": rows[0] == rows[1]}
+    return found
+
+
 def copy_speed(device: torch.device, values: int) -> float:
     """Bytes a second, read and written, of a copy within the memory of a device; best of five."""
     first, second = (torch.zeros(values, dtype=torch.int16, device=device) for _ in range(2))
@@ -175,6 +221,7 @@ def main(out: Path, size: Size | None = None, small: Size | None = None) -> dict
         "alike": lambda: alike(out, small, device),
         "copy": lambda: copy_speed(device, COPY_VALUES if here else COPY_VALUES >> 6),
         "measured": lambda: measured(out, size, device),
+        "within classes": lambda: within_classes(out, size, device),
     }
     for stage, work in stages.items():
         if stage not in found:
@@ -201,6 +248,13 @@ def show(found: dict, small: Size) -> None:
         speeds.append([method, f"{total:.2f}", f"{pace:,.0f}", f"{share:.0%}"])
     print_table(["method", "seconds in all", "picks a second", "of a copy"], speeds)
     print()
+    within = found["within classes"]
+    print(f"a tenth of each of {within['classes']:,} classes, in seconds")
+    rows = [[name, *(f"{within[name][way]:.2f}" for way in WAYS)] for name in METHODS]
+    print_table(["method", *WAYS], rows)
+    print()
+    if not all(within[name]["same"] for name in METHODS):
+        print("THE PICKS WITHIN CLASSES ARE NOT THE SAME")
     same = "the same" if found["alike"]["same"] else "NOT THE SAME"
     if torch.cuda.is_available():
         print(f"{small.k:,} picks of {small.n:,} × {small.d} by the processor and here: {same}")

@@ -252,6 +252,9 @@ def test_gpu_engine_measures_the_device_that_is_here_once(script, tmp_path):
     stages = ["read", "read and round", "median", "gm", "k-center"]
     assert list(found["measured"]["seconds"]) == stages
     assert all(seconds > 0 for seconds in found["measured"]["seconds"].values())
+    within = found["within classes"]
+    assert within["classes"] == 3
+    assert all(within[method]["same"] for method in engine.METHODS)
     rows = np.load(tmp_path / "rows-3000x16.npy")
     data = arrays.embeddings_of("rows", rows, None)
     for method in engine.METHODS:

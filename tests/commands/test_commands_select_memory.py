@@ -9,10 +9,12 @@ import torch
 
 from coreset_cli.artifacts.ids import Ids
 from coreset_cli.artifacts.labels import Labels
-from coreset_cli.commands.select_memory import memory_of_any, planned_memory
+from coreset_cli.commands.select_memory import _at_once, memory_of_any, planned_memory
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.errors import DoesNotFit
 from coreset_cli.io.matrix import Matrix, Shard
+from coreset_cli.kernels.cuda import chain
+from coreset_cli.kernels.cuda.classes import AT_ONCE, PICK_BYTES
 from coreset_cli.methods.gm import Gm
 from coreset_cli.methods.herding import Herding
 from coreset_cli.methods.k_center import KCenter
@@ -106,3 +108,19 @@ def test_what_does_not_fit_is_refused_with_what_would_do():
 def test_no_method_needs_more_than_any(method):
     data = data_of(1_000_000, 10)
     assert planned(data, method, 1_000_000).needed <= memory_of_any(data) + (32 << 20)
+
+
+def test_on_a_device_the_host_reads_small_classes_at_once_and_large_ones_alone(monkeypatch):
+    monkeypatch.setattr(chain, "DEVICES", {"cpu"})
+    monkeypatch.setattr(chain, "compiles", lambda device: True)
+    small = PICK_BYTES * AT_ONCE // (2 * 300)  # rows of the largest class that runs with others
+
+    def together(*sizes):
+        return int(
+            _at_once(data_of(sum(sizes), 300, sizes), PerClass(method=Gm()), 100, CPU)[0].sum()
+        )
+
+    assert together(*[small] * (AT_ONCE + 5)) == AT_ONCE * small
+    assert together(100 * small, *[small] * AT_ONCE) == 100 * small
+    assert together(2 * small, *[small] * AT_ONCE) == AT_ONCE * small
+    assert together(*[small] * 3) == small
