@@ -199,7 +199,7 @@ def _parameters(request: Request, data: Data) -> Mapping[str, Any]:
         "ratio": [str(b.ratio) for b in request.budgets if b.ratio is not None],
         "count": sorted({b.rows(data.n) for b in request.budgets}),
         "balance": request.balance,
-        "signals": next((c.source.told for c in data.choosers if c.source is not None), None),
+        "signals": {c.name: c.source.told for c in data.choosers if c.source is not None},
         "scores": {c.name: c.score for c in data.choosers if c.score is not None},
         "fail_under": [f"{demand.measure}={demand.least}" for demand in request.demands],
     }

@@ -69,7 +69,7 @@ def digests(cell):
 
 def test_a_method_picks_as_select_does_whatever_stands_beside_it(cells, emb, run_cli):
     """Each seed has a probe of its own; one method needs no folds, one only folds, one both."""
-    methods, batches = ("aum", "cal", "deepfool", "ccs"), ("--signals", "probe:batch=16")
+    methods, batches = ("aum", "cal", "deepfool", "ccs", "elfs"), ("--signals", "probe:batch=16")
     words = [word for method in (*methods, "gm") for word in ("-m", method)]
     found = cells("-k", 30, "--seeds", 2, *words, *batches)
     for method in methods:
@@ -87,6 +87,7 @@ def test_a_method_picks_as_select_does_whatever_stands_beside_it(cells, emb, run
         (("aum", "el2n", "craig"), 1),  # dynamics, the early picture and the last
         (("aum", "cal", "entropy"), 2),  # no folds; folds alone
         (("aum", "cal", "deepfool"), 3),
+        (("aum", "elfs"), 2),  # of labels; of clusters
     ],
 )
 def test_a_probe_serves_all_methods_and_budgets_of_a_seed(emb, methods, probes):
@@ -111,14 +112,14 @@ def test_the_probe_learns_the_labels_that_are_trained_on(cells, emb, run_cli):
 def test_settings_of_the_probe_are_reported_and_decide(cells, run_cli, emb):
     words = ["evaluate", "--train", emb, "--test", emb, "-m", "aum", "-k", 9, "--json", "-q"]
     found = json.loads(run_cli(*words, "--signals", "probe:hidden=4,epochs=9").out)
-    assert found["parameters"]["signals"]["probe"]["hidden"] == 4
-    assert found["parameters"]["signals"]["probe"]["epochs"] == 9
+    assert found["parameters"]["signals"]["aum"]["probe"]["hidden"] == 4
+    assert found["parameters"]["signals"]["aum"]["probe"]["epochs"] == 9
     other = json.loads(run_cli(*words).out)
-    assert other["parameters"]["signals"]["probe"]["hidden"] == 0
+    assert other["parameters"]["signals"]["aum"]["probe"]["hidden"] == 0
     first, second = (digests(run["cells"][0]) for run in (found, other))
     assert first != second
     plain = json.loads(run_cli(*words[:5], "--baselines", "full", "--json", "-q").out)
-    assert plain["parameters"]["signals"] is None
+    assert plain["parameters"]["signals"] == {}
 
 
 def test_weights_train_the_model_as_those_of_a_file_do(cells, emb, run_cli, tmp_path):
@@ -180,7 +181,7 @@ def test_methods_rank_by_a_score_of_another_method_or_of_a_table(emb, run_cli, t
     got = run_cli(*words, "--set", "ccs.column=good")
     assert got.code == 0, got.err
     found = json.loads(got.out)
-    assert found["parameters"]["signals"] is None
+    assert found["parameters"]["signals"] == {}
     assert found["parameters"]["scores"]["topk"]["column"] == "good"
     by_name = {cell["name"]: digests(cell) for cell in found["cells"]}
     for method in ("topk", "ccs"):

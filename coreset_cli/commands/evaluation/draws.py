@@ -11,7 +11,7 @@ from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.signals import Signals
 from coreset_cli.commands.evaluation.choosers import Chooser
 from coreset_cli.commands.evaluation.data import Data
-from coreset_cli.commands.select import Watch
+from coreset_cli.commands.select import Watch, beside_warning
 from coreset_cli.commands.select_signals import FromFile, Source
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.io.digest import lines_digest
@@ -135,7 +135,8 @@ def choose_all(
                 drawn = bool(rng.asked) or (source is not None and source.draws)
                 if not drawn:
                     pending.remove(place)
-                notes += [f"{choices[place].chooser.name}: {note}" for note in picks.notes]
+                told = (*beside_warning(picks, choices[place].k), *picks.notes)
+                notes += [f"{choices[place].chooser.name}: {note}" for note in told]
                 draw = _draw(picks, data, (seed,) if drawn else tuple(range(seeds)), spent)
                 before = found[place].get(draw.same)
                 if before is not None:
