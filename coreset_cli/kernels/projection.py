@@ -92,7 +92,7 @@ def leading(image: Callable[[Vector], Vector], found: Float64[np.ndarray, "c d"]
         return np.zeros(d)
     basis = np.zeros((known + min(MOST_STEPS, d - known), d))
     basis[:known] = found
-    fresh = _perpendicular(_any_vector(d), found)
+    fresh = _perpendicular(_any_vector(d, known), found)
     diagonal: list[float] = []
     beside: list[float] = []
     size = _norm(fresh)
@@ -161,9 +161,13 @@ class _Limbs:
         return (upper * 2.0**LIMB_BITS + lower) * self.unit
 
 
-def _any_vector(d: int) -> Vector:
-    """The same numbers between -1 and 1 at every call; perpendicular to nothing in particular."""
-    return mix64(np.arange(d, dtype=np.uint64)) / 2.0**63 - 1.0
+def _any_vector(d: int, turn: int) -> Vector:
+    """The same numbers between -1 and 1 at every call; perpendicular to nothing in particular.
+
+    Every turn has its own: what is left of a start beside the vector that it led to may have no
+    part in any other vector of the same eigenvalue.
+    """
+    return mix64(np.arange(d, dtype=np.uint64) + np.uint64(turn * d)) / 2.0**63 - 1.0
 
 
 def _perpendicular(vector: Vector, basis: NDArray[np.float64]) -> Vector:

@@ -58,7 +58,7 @@ def drawn(
         epsilon: weight of a row however far.
     """
     away = cells.axis**2 * _squares(square, cells)
-    uniform = ((words >> np.uint64(11)) + 0.5) / 2.0**53
+    uniform = ((words >> np.uint64(12)) + 0.5) / 2.0**52  # never 0 nor 1
     return np.log(-np.log(uniform)) - np.log(epsilon + np.exp(-away / tau))
 
 
