@@ -223,3 +223,56 @@ def test_memory_counts_the_hungriest_probe(tmp_path):
     assert choosing("random") == 0
     assert copy < choosing("aum") < 5 * copy
     assert choosing("random", "aum", "cal") == max(choosing("aum"), choosing("cal"))
+
+
+SMALL = ["evaluate", "--train", "digits:test", "--test", "digits:test", "--device", "cpu", "-q"]
+SMALL += ["--model", "convnet:width=4,depth=1", "--recipe", "quick:epochs=1", "--baselines", ""]
+
+
+def test_networks_train_on_what_a_probe_of_vectors_chooses(run_cli, tmp_path):
+    """Labels of the images teach the probe; those beside the vectors stay out of it."""
+    pixels, labels = tmp_path / "pixels.parquet", tmp_path / "labels.npy"
+    assert run_cli("embed", "digits:test", "-o", pixels, "-q").code == 0
+    np.save(labels, np.arange(451) % 3)
+    words = ["-m", "el2n", "-m", "craig", "-k", 40, "--label", labels]
+    got = run_cli(*SMALL, *words, "--embeddings", pixels, "--seeds", 2, "--json")
+    assert got.code == 0, got.err
+    for cell in json.loads(got.out)["cells"]:
+        for seed in range(2):
+            alone = ["select", "-m", cell["name"], "-k", 40, pixels, "--label", labels]
+            assert digests(cell)[seed] == run_cli(*alone, "--seed", seed).digest
+
+
+def test_weights_of_a_method_train_a_network_as_those_of_a_file_do(run_cli, tmp_path):
+    pixels, file = tmp_path / "pixels.parquet", tmp_path / "sel.parquet"
+    assert run_cli("embed", "digits:test", "-o", pixels, "-q").code == 0
+    assert run_cli("select", "-m", "craig", "-k", 40, pixels, "-o", file).code == 0
+    alone = [*SMALL, "--seeds", 1, "--json"]
+    got = run_cli(*alone, "-m", "craig", "-k", 40, "--embeddings", pixels)
+    assert got.code == 0, got.err
+    direct = json.loads(got.out)["cells"][0]
+    found = json.loads(run_cli(*alone, file).out)["cells"][0]
+    assert found["runs"][0]["cached"]
+    assert found["accuracy"] == direct["accuracy"]
+
+
+def test_without_vectors_methods_read_a_recorded_network_or_are_refused(run_cli, tmp_path):
+    recorded = tmp_path / "signals.parquet"
+    full = [word if word != "" else "full" for word in SMALL]
+    assert run_cli(*full, "--seeds", 1, "--record", recorded).code == 0
+    words = ["-m", "el2n", "-k", 40, "--seeds", 2]
+    refused = run_cli(*SMALL, *words)
+    assert refused.code == 2
+    assert "--signals FILE" in refused.err
+    got = run_cli(*SMALL, *words, "--signals", recorded, "--json")
+    assert got.code == 0, got.err
+    (cell,) = json.loads(got.out)["cells"]
+    assert len(set(digests(cell).values())) == 1  # the network was one run, whatever the seed
+    alone = run_cli("select", "-m", "el2n", "-k", 40, "digits:test", "--signals", recorded)
+    assert digests(cell)[0] == alone.digest
+    plan = json.loads(run_cli(*SMALL, *words, "--signals", recorded, "--dry-run", "--json").out)
+    assert plan["signals_seconds"] == 0
+    lost = run_cli(*SMALL, "-m", "entropy", "-k", 9, "--signals", recorded)
+    assert (lost.code, "held out of training" in lost.err) == (2, True)
+    same = run_cli(*full, "--seeds", 1, *words, "--signals", recorded, "--record", recorded, "-f")
+    assert (same.code, "lies in the input" in same.err) == (2, True)
