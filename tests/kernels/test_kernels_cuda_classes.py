@@ -42,7 +42,7 @@ CLASSES = ((45, 6), (1, 1), (9, 9), (33, 5))
 @pytest.fixture(autouse=True)
 def _tiles(monkeypatch):
     """Several tiles a class, and of columns; the last is not full."""
-    monkeypatch.setattr(classes, "TILE_ROWS", 32)
+    monkeypatch.setattr(classes, "TILE_ROWS", 16)
     monkeypatch.setattr(classes, "TILE_COLUMNS", 32)
 
 
@@ -171,7 +171,7 @@ def test_the_kernels_compile_for_a_gpu_that_is_not_here(monkeypatch, tmp_path, c
     from coreset_cli.kernels.cuda import whole
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    for kernel, fields in ((whole.FOLLOW, 10), (whole.REACH, 12)):
+    for kernel, fields, barriers in ((whole.FOLLOW, 10, 1), (whole.REACH, 12, 2)):
         fixed_ones = {
             "fields": fields,
             "d": d,
@@ -184,7 +184,8 @@ def test_the_kernels_compile_for_a_gpu_that_is_not_here(monkeypatch, tmp_path, c
         code = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
         assembly = code.asm["ptx"]
         assert "fma.rn.f64" not in assembly
-        assert "ld.global.nc" not in assembly  # what was written before must be seen
+        assert "ld.global.nc" not in assembly  # what was written before must be seen,
+        assert code.asm["ttir"].count("barrier") == barriers  # and by all threads
         if d == 512:
             assert assembly.count("ld.global.v4.b32") >= 8
 
