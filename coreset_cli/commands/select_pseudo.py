@@ -23,8 +23,11 @@ from coreset_cli.training.probe import probe_memory
 
 __all__ = ["FromPseudoLabels", "clustering_of"]
 
-CLUSTERING, TRAINING = 4, 1
-"""Parts of the progress that finding clusters and training on them are told as."""
+PARTS = 1000
+"""What the progress is told of."""
+
+CLUSTERED = 800
+"""Of these, the clusters; the rest is the training on them."""
 
 LABEL_BYTES = 48
 """Bytes a row of clusters while they are numbered."""
@@ -110,17 +113,15 @@ class FromPseudoLabels:
 
     def signals(self, data: Embeddings, points: Points, seed: int, progress: Progress) -> Signals:
         """Find the clusters, then train."""
-        found = self.by.codes(points, self.clusters, Rng(seed), _part(progress, 0, CLUSTERING))
+        found = self.by.codes(points, self.clusters, Rng(seed), _part(progress, 0, CLUSTERED))
         labelled = self._labelled(data, numbered_by_id(found, points.key.rank))
-        return self.probe.signals(labelled, points, seed, _part(progress, CLUSTERING, TRAINING))
+        return self.probe.signals(labelled, points, seed, _part(progress, CLUSTERED, PARTS))
 
     def _labelled(self, data: Embeddings, codes: NDArray[np.int64]) -> Embeddings:
         names = tuple(map(str, range(self.clusters)))
         return replace(data, labels=Labels(codes % self.clusters, names))
 
 
-def _part(progress: Progress, before: int, part: int) -> Progress:
+def _part(progress: Progress, start: int, end: int) -> Progress:
     """Progress of a part of the work, told as that of the whole."""
-    return lambda done, total: progress(
-        before * total + part * done, (CLUSTERING + TRAINING) * total
-    )
+    return lambda done, total: progress(start + (end - start) * done // total, PARTS)

@@ -50,7 +50,7 @@ class Elfs:
     beta: float = 0.3
     neighbours: int = 50
     heads: int = 4
-    head_epochs: int = 30
+    head_epochs: int = 20
     head_batch: int = 256
     head_rate: float = 1e-3
 

@@ -113,6 +113,17 @@ def test_temi_heads(bare, elfs):
     assert (told["pseudo_labels"]["epochs"], told["probe"]["epochs"]) == (2, 12)
 
 
+def test_evaluate_selects_the_same_rows(tmp_path, elfs, run_cli):
+    """Beside a method whose probe is of the labels, and with the same seed."""
+    labelled = embeddings(tmp_path / "labelled.parquet", BLOBS)
+    words = ["--train", labelled, "--test", labelled, "-m", "aum", "-m", "elfs", "-k", 9]
+    words += ["--signals", "probe:epochs=12", "--seeds", 1, "--baselines", "", "--no-cache"]
+    found = run_cli("evaluate", *words, "--json")
+    assert found.code == 0, found.err
+    runs = {cell["name"]: cell["runs"] for cell in json.loads(found.out)["cells"]}
+    assert runs["elfs"][0]["selection_digest"] == elfs(labelled).digest
+
+
 def test_what_cannot_be_is_refused(bare, tmp_path, elfs):
     without = elfs(bare)
     assert (without.code, "--set clusters=N" in without.err) == (2, True)
