@@ -260,3 +260,11 @@ def test_gpu_engine_measures_the_device_that_is_here_once(script, tmp_path):
     for method in engine.METHODS:
         picks = arrays.pick(method, data, 200, Rng(0))
         assert found["measured"]["digests"][method] == engine.digest(picks)
+
+
+def test_signals_of_a_loop_of_one_s_own_tell_wrong_labels_from_right_ones(script, tmp_path, capsys):
+    shares = script("record_signals").main(tmp_path)
+    assert shares["all rows"] == pytest.approx(0.2, abs=0.001)
+    assert shares["keep=high"] < 0.01
+    assert shares["keep=low"] > 0.9
+    assert "coreset select" in capsys.readouterr().out

@@ -19,7 +19,7 @@ from coreset_cli.artifacts.dynamics import SERIES, Dynamics, FloatArray, Snapsho
 from coreset_cli.artifacts.ids import Ids, make_ids
 from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.manifest import read_record, versions
-from coreset_cli.errors import FileMissing, SchemaMismatch, StaleParent
+from coreset_cli.errors import FileMissing, MissingInput, SchemaMismatch, StaleParent
 from coreset_cli.io.parquet import read_schema, read_table, write_parquet
 from coreset_cli.io.sniff import first_bytes, kind_of_bytes
 
@@ -71,7 +71,8 @@ class Signals:
         labels: [n] trained on.
         record: how they came about.
         dynamics: each epoch.
-        snapshots: the early one where there is one, and that of the end.
+        snapshots: the early one where there is one, and that of the end; none of a loop that
+            took none.
         held_out: [n, c] logits of each row by a network that was not trained on it.
     """
 
@@ -84,13 +85,31 @@ class Signals:
 
     @property
     def early(self) -> Snapshot:
-        """The network early on; its end, where the run was too short for more."""
-        return self.snapshots[0]
+        """The network early on; its end, where the run was too short for more.
+
+        Raises:
+            MissingInput: it was never pictured.
+        """
+        return self._pictured[0]
 
     @property
     def last(self) -> Snapshot:
-        """The network at the end."""
-        return self.snapshots[-1]
+        """The network at the end.
+
+        Raises:
+            MissingInput: it was never pictured.
+        """
+        return self._pictured[-1]
+
+    @property
+    def _pictured(self) -> tuple[Snapshot, ...]:
+        if not self.snapshots:
+            raise MissingInput(
+                "these signals hold no picture of the network, its logits and features, which this "
+                "method needs; take one with `Recorder.snapshot`, or record the network with "
+                "`coreset evaluate --record FILE`"
+            )
+        return self.snapshots
 
     def of(self, ids: Ids, labels: Labels, *, source: str, target: str) -> "Signals":
         """The signals of some rows, by id.
@@ -140,7 +159,7 @@ def write_signals(path: Path, signals: Signals) -> None:
     """
     vectors = {name: getattr(signals.dynamics, name) for name in SERIES}
     heads = []
-    for prefix, shot in zip(_PREFIXES[-len(signals.snapshots) :], signals.snapshots, strict=True):
+    for prefix, shot in zip(_prefixes(len(signals.snapshots)), signals.snapshots, strict=True):
         vectors |= {f"{prefix}logits": shot.logits, f"{prefix}feature": shot.feature}
         heads.append({"weight": _packed(shot.weight), "bias": _packed(shot.bias)})
     if signals.held_out is not None:
@@ -192,8 +211,9 @@ def read_signals(path: Path) -> Signals:
         ) from error
 
 
-_PREFIXES = ("early_", "")
-"""Of the columns of the snapshots; a lone one is that of the end."""
+def _prefixes(count: int) -> tuple[str, ...]:
+    """Of the columns of so many snapshots; a lone one is that of the end."""
+    return ("early_", "")[2 - count :]
 
 
 def _read(path: Path, record: Mapping[str, Any]) -> Signals:
@@ -217,7 +237,7 @@ def _read(path: Path, record: Mapping[str, Any]) -> Signals:
     }
     snapshots = []
     heads = record["heads"]
-    prefixes = _PREFIXES[-len(heads) :]
+    prefixes = _prefixes(len(heads))
     for prefix, epoch, head in zip(prefixes, made.snapshot_epochs, heads, strict=True):
         weight = _unpacked(head["weight"]).reshape(c, -1)
         shot = Snapshot(

@@ -79,11 +79,11 @@ class Network(nn.Module):
         """Width of the features."""
         return self.head.in_features
 
-    def features(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n e"]:
+    def features(self, pictures: Float[Tensor, "n ..."]) -> Float[Tensor, "n e"]:
         """What the last layer reads."""
         return self.body(pictures)
 
-    def forward(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+    def forward(self, pictures: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
         """Logits of the k classes."""
         return self.head(self.features(pictures))
 

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from coreset_cli.errors import InvalidParameter, NotFinite
+from coreset_cli.artifacts.signals import read_signals
+from coreset_cli.errors import InvalidParameter, MissingInput, NotFinite
 from coreset_cli.training.networks import Network
 from coreset_cli.training.record import Recorder
 
@@ -150,3 +151,84 @@ def test_pictures_of_other_rows_are_refused():
     network = Network(nn.Flatten(), nn.Linear(4, 2))
     with pytest.raises(InvalidParameter, match="5 rows, the pictures are 3"):
         Recorder(n=5, classes=2, epochs=1).snapshot(1, network, [torch.zeros(3, 1, 2, 2)])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_logits_of_any_type_with_a_gradient_are_recorded(dtype):
+    """As mixed precision leaves them; the numbers are those of the values that were given."""
+    some = torch.from_numpy(LOGITS[0]).to(dtype).requires_grad_()
+    plain = some.detach().float()
+    rows, targets = torch.arange(N), torch.from_numpy(TARGETS)
+    found, expected = (Recorder(n=N, classes=C, epochs=1) for _ in range(2))
+    found(0, rows, some, targets)
+    expected(0, rows, plain, targets)
+    assert not found._series["margin"].requires_grad  # no graph is kept alive
+    for name in ("margin", "p_true", "error_norm", "correct"):
+        first, second = (getattr(one.dynamics(), name) for one in (found, expected))
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "row", "classes", "target", "part"),
+    [
+        (E, 0, C, 0, f"epoch {E}"),
+        (-1, 0, C, 0, "epoch -1"),
+        (0, N, C, 0, f"row {N} of class 0"),
+        (0, -1, C, 0, "row -1"),
+        (0, 3, C, C, f"row 3 of class {C}"),
+        (0, 0, C + 1, 0, f"{C + 1} logits"),
+    ],
+)
+def test_what_the_recorder_was_not_made_for_is_refused(epoch, row, classes, target, part):
+    recorder = Recorder(n=N, classes=C, epochs=E)
+    with pytest.raises(InvalidParameter, match=part):
+        recorder(epoch, torch.tensor([row]), torch.zeros(1, classes), torch.tensor([target]))
+
+
+def test_what_is_written_is_read_under_its_names(tmp_path):
+    recorder = recorded(Recorder(n=N, classes=C, epochs=E))
+    path = tmp_path / "signals.parquet"
+    ids, names = [f"row {i}" for i in range(N)], ["d", "c", "b", "a"]
+    recorder.write(path, ids=ids, names=names, network="mine", held_out=LOGITS[0])
+    found = read_signals(path)
+    assert found.labels.texts().tolist() == [names[target] for target in TARGETS]
+    assert list(found.ids.texts()) == ids
+    assert (found.record.network, found.record.classes) == ("mine", tuple(names))
+    np.testing.assert_array_equal(found.dynamics.margin, recorder.dynamics().margin)
+    np.testing.assert_array_equal(found.held_out, LOGITS[0])
+    with pytest.raises(MissingInput, match=r"Recorder\.snapshot"):
+        _ = found.last
+    recorder.write(path)
+    assert read_signals(path).ids.is_row_number
+    assert set(read_signals(path).labels.names) == {"0", "1", "2", "3"}
+
+
+def test_what_cannot_be_written_is_refused(tmp_path):
+    recorder = Recorder(n=3, classes=C, epochs=1)
+    path = tmp_path / "signals.parquet"
+    with pytest.raises(InvalidParameter, match="3 of 3 rows were never shown"):
+        recorder.write(path)
+    recorder(0, torch.tensor([0, 2]), torch.zeros(2, C), torch.tensor([0, 1]))
+    with pytest.raises(InvalidParameter, match="row 1 among them"):
+        recorder.write(path)
+    recorder(0, torch.tensor([1]), torch.zeros(1, C), torch.tensor([0]))
+    with pytest.raises(
+        InvalidParameter, match=r"4 distinct names and 3 ids were expected, not \(3, 3\)"
+    ):
+        recorder.write(path, names=["a", "b", "c", "c"])
+    with pytest.raises(InvalidParameter, match=r"not \(4, 2\)"):
+        recorder.write(path, ids=[4, 5])
+    assert not path.exists()
+
+
+def test_a_network_of_half_precision_is_pictured_in_float32_twice_at_most():
+    network = Network(nn.Flatten(), nn.Linear(4, 2)).to(torch.bfloat16)
+    recorder = Recorder(n=5, classes=2, epochs=1)
+    rows = torch.arange(20).view(5, 1, 2, 2).to(torch.bfloat16)
+    for epoch in (1, 2):
+        recorder.snapshot(epoch, network, rows.split(2))
+    for shot in recorder.snapshots:
+        assert {shot.logits.dtype, shot.feature.dtype, shot.weight.dtype} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(shot.feature, np.arange(20).reshape(5, 4))
+    with pytest.raises(InvalidParameter, match="two pictures"):
+        recorder.snapshot(3, network, rows.split(2))

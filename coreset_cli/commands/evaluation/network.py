@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from coreset_cli.artifacts.pictures import Pictures
 from coreset_cli.artifacts.pixels import load_pixels
-from coreset_cli.artifacts.signals import Signals, SignalsRecord, write_signals
+from coreset_cli.artifacts.signals import Signals, write_signals
 from coreset_cli.commands.evaluation.cache import Outcome
 from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.draws import Draw
@@ -263,23 +263,12 @@ class NetworkTrainer:
         held_out: NDArray[np.float32] | None,
     ) -> Signals:
         """What training showed of these rows."""
-        ids, labels = self.data.train.ids.take(rows), self.data.labels.take(rows)
-        record = SignalsRecord(
+        return recorder.signals(
+            ids=self.data.train.ids.take(rows),
+            labels=self.data.labels.take(rows),
             network=self.spec.text,
             recipe=asdict(self.recipe),
             seed=wanted.seed,
-            classes=labels.names,
-            labels_digest=labels.digest(),
-            epochs=self.recipe.epochs,
-            snapshot_epochs=tuple(shot.epoch for shot in recorder.snapshots),
-            view=recorder.view,
             train=asdict(wanted.train),
-        )
-        return Signals(
-            ids=ids,
-            labels=labels,
-            record=record,
-            dynamics=recorder.dynamics(),
-            snapshots=recorder.snapshots,
             held_out=held_out,
         )
