@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from coreset_cli.errors import NotFinite
 from coreset_cli.kernels.coordinate import mean
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.neighbours import nearest_rows
@@ -114,6 +115,9 @@ class Temi:
             count: clusters.
             rng: draws weights, the order of rows, and neighbours.
             progress: told the rows done and in all; an epoch is n, and so are the neighbours.
+
+        Raises:
+            NotFinite: the training diverged.
         """
         n, total = points.n, points.n * (1 + self.epochs)
         order = np.argsort(points.key.rank)
@@ -134,6 +138,11 @@ class Temi:
                 rising = (epoch * steps + step + 1) / max(1.0, WARM_UP * self.epochs * steps)
                 trained.step(rows, some, self.rate * min(1.0, rising))
             progress(n * (epoch + 2), total)
+        if not trained.losses.isfinite().all():
+            raise NotFinite(
+                f"the heads of the clusters diverged at a learning rate of {self.rate:g}; "
+                "lower it, as in --set head_rate=1e-4"
+            )
         found = np.empty(n, np.int64)
         found[order] = trained.codes(rows)
         return found

@@ -8,6 +8,7 @@ import torch
 from clouds import ignore, points_of
 from scipy.special import erf
 
+from coreset_cli.errors import NotFinite
 from coreset_cli.kernels import temi
 from coreset_cli.kernels.temi import Temi, agreement_loss, pair_weights
 from coreset_cli.seeds import Rng
@@ -121,6 +122,12 @@ def test_equal_rows_and_pairs():
     by = Temi(neighbours=50, heads=1, epochs=1, batch=7, rate=1e-3)
     assert len(codes_of(np.ones((20, 3), np.float32), by=by)) == 20
     assert len(set(by.codes(points_of([[0.0], [1.0]]), 2, Rng(0), ignore)) - {0, 1}) == 0
+
+
+def test_a_training_that_diverges_is_told():
+    by = Temi(neighbours=5, heads=1, epochs=3, batch=16, rate=1e37)
+    with pytest.raises(NotFinite, match="head_rate"):
+        codes_of(blobs(40)[0], by=by)
 
 
 def test_progress_reaches_its_end():
