@@ -6,9 +6,11 @@ with proxy training dynamics", ICLR 2025; clusters by TEMI: Adaloglou, Michels, 
 Cost: O(n log n) time beside the clusters and the training; O(n) memory beside them.
 Robustness: no label is read, so wrong ones change nothing; `beta` drops outliers first, which lie
 between clusters.
-Deviates: clusters come from k-means and signals from a linear probe by default; `beta` is fixed,
-as nothing blind can choose it; TEMI is trained shorter and faster than published (`heads=50`,
-`head_epochs=200`, `head_batch=1024`, `head_rate=1e-4` are the paper's).
+Deviates: clusters come from k-means by default, and signals from the linear probe of all methods
+(`--signals probe:epochs=50,batch=256,decay=5e-4` is nearer to the paper's); signals of a file must
+come from a training on clusters. `beta` is fixed, as nothing blind can choose it. All rows are one
+pool unless --balance says otherwise. `temi` is trained shorter and faster than published:
+`heads=50`, `head_epochs=200`, `head_batch=1024` and `head_rate=1e-4` are the paper's.
 """
 
 from dataclasses import dataclass
