@@ -92,8 +92,7 @@ def spread_picks(
     Returns:
         The places in the order picked, ties to the smaller one; and the value of each by then.
     """
-    starts, others = graph.starts.tolist(), graph.others.tolist()
-    shares = np.exp(-gamma * graph.distances).tolist()
+    shares = np.exp(-gamma * graph.distances)
     now = values.tolist()
     heap = [(-value, place) for place, value in enumerate(now)]
     heapify(heap)
@@ -108,6 +107,8 @@ def spread_picks(
         picks.append(place)
         found.append(-value)
         if value < 0:
-            for edge in range(starts[place], starts[place + 1]):
-                now[others[edge]] += shares[edge] * value
+            edges = slice(graph.starts[place], graph.starts[place + 1])
+            taken = (shares[edges] * value).tolist()
+            for other, less in zip(graph.others[edges].tolist(), taken, strict=True):
+                now[other] += less
     return np.array(picks, np.int64), np.array(found)

@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 from coreset_cli.kernels.fixed import Fixed
 from coreset_cli.kernels.pairs import BLOCK_ROWS, squares_between
 
-__all__ = ["Near", "nearest", "nearest_rows"]
+__all__ = ["Near", "block_bytes", "nearest", "nearest_rows"]
 
-OTHERS = 4096
-"""Rows that a block is compared with at a time: 16 MiB of distances."""
+OTHERS = 1024
+"""Rows that a block is compared with at a time: 4 MiB of distances."""
+
+COPIES = 8
+"""Arrays of a block that are held at once: distances and places, and what sorts them."""
+
+
+def block_bytes(n: int) -> int:
+    """Bytes that a block of pairs takes while the nearest of n rows are found."""
+    return 8 * COPIES * min(n, BLOCK_ROWS) * min(n, OTHERS)
 
 
 class Near(NamedTuple):

@@ -21,7 +21,7 @@ import numpy as np
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.messages import EDGE_BYTES, gathered, graph_of, scale_free, spread_picks
-from coreset_cli.kernels.neighbours import nearest
+from coreset_cli.kernels.neighbours import block_bytes, nearest
 from coreset_cli.kernels.rowwise import STATE_BYTES
 from coreset_cli.kernels.strata import without_hardest
 from coreset_cli.seeds import Rng
@@ -96,5 +96,5 @@ class D2:
 
     def cost(self, n: int, k: int) -> Cost:
         """All pairs, in blocks; the neighbours are held."""
-        state = 3 * STATE_BYTES + EDGE_BYTES * self.neighbours
+        state = 3 * STATE_BYTES + EDGE_BYTES * self.neighbours + block_bytes(n) // n
         return Cost(reads=1.0, passes=n / 512, grids=1.0, state=state)

@@ -63,11 +63,12 @@ def test_a_dense_version_picks_the_same(distance, forward, reverse):
     rng = np.random.default_rng(3)
     rows, scores = rng.normal(size=(120, 4)).astype(np.float32), rng.random(120) * 5
     method = D2(distance=distance, gamma_forward=forward, gamma_reverse=reverse, neighbours=4)
+    ids = rng.permutation(120).tolist()  # nothing ties, so they decide nothing
     expected = in_numpy(
         rows.astype(float), scores, 60, m=4, gamma_forward=forward, gamma_reverse=reverse,
         scaled=distance == "scaled",
     )  # fmt: skip
-    assert pick(method, rows, scores, 60).rows.tolist() == expected
+    assert pick(method, rows, scores, 60, ids).rows.tolist() == expected
 
 
 def test_the_unit_of_the_vectors_changes_nothing():
