@@ -95,7 +95,7 @@ Signals = Annotated[
     typer.Option(
         "--signals",
         metavar="FILE|probe:NAME=VALUE",
-        help="Signals of `evaluate --record`, or settings of the probe trained here.",
+        help="Signals of `evaluate --record`, a table of scores, or settings of the probe.",
     ),
 ]
 Count = Annotated[int | None, typer.Option("--count", "-k", help="Rows to keep.")]
