@@ -2,7 +2,7 @@
 
 Source: "ECHO: effective coreset-driven hierarchical optimization", Mobile Intelligence Lab, as far
 as its text says; its graphs: Diallo & Patras, IEEE TKDE 2024.
-Cost: O(n d) time for a few hundred passes of the projection, O(n) memory beside the rows.
+Cost: O(n d) time for some eighty passes of the projection, O(n) memory beside the rows.
 Robustness: `scale=minmax` lets a single far outlier squeeze all others into one cell; `quantile`
 stands a few of them. At equal numbers of rows it is about as good as random.
 Deviates: `pca` by default, where the paper trains a network (`mlp`); ties between cells go by rows,
@@ -102,13 +102,12 @@ class Echo:
         return Picks(rows=rows, support=support, facts={**facts, "augmented": len(border)})
 
     def cost(self, n: int, k: int) -> Cost:
-        """Two passes a step of each direction, about forty steps; or the epochs of a network."""
-        grids = 2.0 if self.support else 1.0
+        """Two passes for each of forty steps of the projection, about; or the epochs of a network."""
+        grids = float(self.exact or self.support > 0) + float(self.support > 0)
         if self.exact:
             kept = 4 * (MOST_STEPS + 4)
-            return Cost(reads=1.0, passes=160.0, grids=grids, kept=kept, state=STATE_BYTES)
-        grids -= 0 if self.support else 1
-        return Cost(reads=EPOCHS + 4.0, passes=1.0, grids=grids, kept=HELD_ROWS, state=STATE_BYTES)
+            return Cost(reads=1.0, passes=80.0, grids=grids, kept=kept, state=STATE_BYTES)
+        return Cost(reads=EPOCHS + 4.0, grids=grids, kept=HELD_ROWS, state=STATE_BYTES)
 
     def _plane(self, data: Inputs, k: int, rng: Rng) -> NDArray[np.float64]:
         points = data.embeddings

@@ -39,6 +39,14 @@ def test_rounds_take_the_next_nearest_of_every_cell_in_turn():
     assert rounds(cells, visits, nearest(CLOUD, cells)).tolist() == expected
 
 
+def test_two_rows_of_a_cell_are_as_near():
+    cells = cells_of(CLOUD)
+    keys = nearest(CLOUD, cells)
+    few = cells.sizes[cells.codes] <= 2
+    assert not keys[few].any()
+    assert keys[~few].any()
+
+
 def test_drawing_follows_the_weights():
     square = np.array([(0, 0.1), (0, 0.15), (0, 0.4)])  # one cell of three rows
     cells = cells_of(square / 2)
