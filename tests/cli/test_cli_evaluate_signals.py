@@ -10,6 +10,7 @@ READERS = [
     *("forgetting", "el2n", "grand", "aum", "dyn-unc", "tdds", "dual"),
     *("least-confidence", "entropy", "margin", "cal", "deepfool", "contextual-diversity"),
     *("craig", "gradmatch", "glister", "lcmat-s", "influence", "prune4rel"),
+    *("ccs", "d2", "elfs"),
 ]
 K = 40
 
