@@ -102,7 +102,7 @@ class Echo:
         return Picks(rows=rows, support=support, facts={**facts, "augmented": len(border)})
 
     def cost(self, n: int, k: int) -> Cost:
-        """Two passes for each of forty steps of the projection, about; or the epochs of a network."""
+        """Two passes a step of the projection, of about forty; or the epochs of a network."""
         grids = float(self.exact or self.support > 0) + float(self.support > 0)
         if self.exact:
             kept = 4 * (MOST_STEPS + 4)

@@ -26,7 +26,7 @@ def test_equally_far_rows_stay_in_their_order():
 
 def test_two_rows_are_as_far_from_their_mean():
     pairs = np.random.default_rng(0).permutation(90).reshape(-1, 2)
-    found = farthest_of_each(fixed(points_of(drawn("heavy tails", 90, 5))), list(pairs), 2)
+    found = farthest_of_each(fixed(points_of(drawn("farther", 90, 5))), list(pairs), 2)
     assert np.array(found).tolist() == pairs.tolist()
 
 

@@ -177,8 +177,8 @@ def test_a_network_keeps_best_what_it_is_trained_for():
     plain = relative(rows) - relative(plane_of(fixed(points), centred=True))
     means = [(change.mean(1) ** 2).mean() for change in (by_means, by_pairs, plain)]
     pairs = [(change**2).mean() for change in (by_pairs, by_means, plain)]
-    assert means == sorted(means)
-    assert pairs == sorted(pairs)
+    assert means[0] < means[1] < means[2]
+    assert pairs[0] < pairs[1] < pairs[2]
     assert told == 2 * list(range(1, 41))
 
 
