@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from coreset_cli.commands.select_memory import planned_memory
 from coreset_cli.commands.select_pseudo import clustering_of
 from coreset_cli.commands.select_score import Column, given_column, score_told, selector_of
 from coreset_cli.commands.select_signals import Source, signals_source
+from coreset_cli.compose.judged import Judged, inside_classes
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.device import find_device, watched_memory
 from coreset_cli.errors import InvalidParameter
@@ -194,6 +195,9 @@ def build_selector(
     require_labels(data)
     if getattr(method, "scope", "pool") == "global":
         raise InvalidParameter("scope=global ranks all classes together; use --balance none")
+    if isinstance(selector, Judged):
+        inside = PerClass(method=selector.method, balance=balance, least=min_per_class)
+        return replace(selector, method=inside)
     return PerClass(method=selector, balance=balance, least=min_per_class)
 
 
@@ -232,11 +236,11 @@ def parameters_of(
     column: Column | None,
 ) -> dict[str, Any]:
     """Everything that decided the picks, defaults resolved."""
-    balance = selector.balance if isinstance(selector, PerClass) else "none"
+    classes = inside_classes(selector)
     return {
         "ratio": None if request.budget.ratio is None else str(request.budget.ratio),
         "count": k,
-        "balance": balance,
+        "balance": "none" if classes is None else classes.balance,
         "min_per_class": request.min_per_class,
         "set": dict(vars(method)),
         "column": request.column,

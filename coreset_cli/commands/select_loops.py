@@ -6,6 +6,8 @@ import torch
 from coreset_cli.artifacts.labels import Labels
 from coreset_cli.commands.select_pseudo import clustering_of
 from coreset_cli.commands.select_signals import made_up_signals
+from coreset_cli.compose.judged import Judged
+from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.io.matrix import Matrix, Shard
 from coreset_cli.kernels.points import SMALL, Points
@@ -30,6 +32,10 @@ def load_loops(selector: Selector, values: int, device: torch.device) -> None:
         device: nor for others than the processor.
     """
     if values < SMALL or device.type != "cpu":
+        return
+    if isinstance(selector, Judged):
+        load_loops(ByScore(method=selector.judge), values, device)
+        load_loops(selector.method, values, device)
         return
     n = SMALL // WIDTH
     rows = np.sin(np.arange(SMALL, dtype=np.float32)).reshape(n, WIDTH)

@@ -10,6 +10,8 @@ import torch
 from coreset_cli.artifacts.embeddings import Embeddings, scan
 from coreset_cli.artifacts.samples import require_labels
 from coreset_cli.commands.select_signals import made_up_signals
+from coreset_cli.compose.judged import Judged
+from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass, at_once
 from coreset_cli.compose.threads import Tally, side_by_side
 from coreset_cli.io.matrix import Matrix, Shard
@@ -88,11 +90,16 @@ def measured_times(
         room: bytes of rounded rows that may be held in memory.
     """
     reading, rate = _reading(data)
+    judging = 0.0
+    if isinstance(selector, Judged):
+        judge = ByScore(method=selector.judge)
+        judging = sum(_in_one_pool(data, judge, data.matrix.n, device, room, int(rate)))
+        selector = selector.method
     if isinstance(selector, PerClass):
         centre, picking = _by_class(data, selector, k, device, room)
     else:
         centre, picking = _in_one_pool(data, selector, k, device, room, int(rate))
-    return Times(reading=reading, centre=centre, picking=picking)
+    return Times(reading=reading, centre=judging + centre, picking=picking)
 
 
 def _reading(data: Embeddings) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """The memory that `select` stays within, and where the rounded rows go."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.samples import require_labels
+from coreset_cli.compose.judged import Judged
+from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass, at_once
 from coreset_cli.device import START_UP, anonymous_memory, require_memory
 from coreset_cli.kernels.coordinate import COLUMN_BYTES
@@ -93,6 +95,14 @@ def planned_memory(
         beside: bytes that signals of training take.
     """
     n, d = data.matrix.n, data.matrix.d
+    if isinstance(selector, Judged):
+        beside += n * selector.held
+        steps = (ByScore(method=selector.judge), n), (selector.method, k)
+        planned = [
+            planned_memory(data, step, count, limit=limit, device=device, beside=beside)
+            for step, count in steps
+        ]
+        return replace(max(planned, key=lambda plan: plan.peak), room=planned[1].room)
     sizes, quotas = np.array([n]), np.array([k])
     needed = LEAST + beside + n * ROW_BYTES + k * PICK_BYTES + _blocks(n, d)
     if isinstance(selector, PerClass):

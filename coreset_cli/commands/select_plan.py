@@ -11,7 +11,7 @@ from coreset_cli.commands.select_measure import measured_times
 from coreset_cli.commands.select_memory import planned_memory
 from coreset_cli.commands.select_score import given_column
 from coreset_cli.commands.select_signals import signals_source
-from coreset_cli.compose.per_class import PerClass
+from coreset_cli.compose.judged import inside_classes
 from coreset_cli.device import find_device
 from coreset_cli.selector import Selector
 
@@ -96,6 +96,7 @@ def plan(request: Request) -> Plan:
     )
     n, k = data.matrix.n, request.budget.rows(data.matrix.n)
     selector = build_selector(method, request.balance, data, request.min_per_class)
+    classes = inside_classes(selector)
     opened = time.perf_counter()
     load_loops(selector, n * data.matrix.d, device)
     opening = opened - started + min(time.perf_counter() - opened, LOADED_SECONDS)
@@ -114,7 +115,7 @@ def plan(request: Request) -> Plan:
         dtype=data.matrix.dtype.name,
         count=k,
         method=request.method,
-        balance=selector.balance if isinstance(selector, PerClass) else "none",
+        balance="none" if classes is None else classes.balance,
         bytes_to_read=_bytes_to_read(data, selector, k),
         temporary_bytes=memory.filed,
         peak_memory=memory.peak,
@@ -131,7 +132,7 @@ def plan(request: Request) -> Plan:
 def _bytes_to_read(data: Embeddings, selector: Selector, k: int) -> int:
     """Once to check the values, then what the method reads, rounded rows at 2 bytes a value."""
     n, pools = data.matrix.n, 1
-    if isinstance(selector, PerClass):
+    if inside_classes(selector) is not None:
         assert data.labels is not None
         pools = len(data.labels.names)
     cost = selector.cost(max(1, n // pools), max(1, k // pools))

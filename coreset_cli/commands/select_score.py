@@ -14,6 +14,7 @@ from coreset_cli.artifacts.samples import Samples
 from coreset_cli.artifacts.scores import read_scores
 from coreset_cli.artifacts.signals import holds_signals, read_signals
 from coreset_cli.commands.register import make_method, method_class, method_names
+from coreset_cli.compose.judged import Judged
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.scored import Scored
 from coreset_cli.errors import InvalidParameter, MissingInput
@@ -35,6 +36,14 @@ class _Composed(Protocol):
     score: str
     column: str
     hard: Literal["high", "low"]
+
+
+@runtime_checkable
+class _Trusting(Protocol):
+    """A method that reads how far each row is to be trusted, and names the judge."""
+
+    judge: str
+    column: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +76,10 @@ def selector_of(method: Selector | Score) -> Selector:
     """
     if isinstance(method, Score):
         return ByScore(method=method)
+    if isinstance(method, _Trusting) and not method.column:
+        judge = make_method(method.judge, {})
+        assert isinstance(judge, Score)
+        return Judged(method=method, judge=judge)
     if not (isinstance(method, _Composed) and method.needs >= GIVEN):
         return method
     if method.column:

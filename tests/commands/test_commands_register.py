@@ -89,7 +89,8 @@ def test_names_are_the_files():
     dynamics = {"aum", "dual", "dyn-unc", "el2n", "forgetting", "grand", "margin", "tdds"}
     gradients = {"craig", "glister", "gradmatch", "influence", "lcmat-s", "prune4rel"}
     composed = {"ccs", "d2", "elfs", "topk"}
-    found = first | geometry | predictions | dynamics | gradients | composed
+    ours = {"robust-herding", "trust"}
+    found = first | geometry | predictions | dynamics | gradients | composed | ours
     assert method_names() == sorted(found)
 
 
