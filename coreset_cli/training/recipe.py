@@ -34,7 +34,7 @@ class LinearRecipe:
 
     Args:
         name: on the command line.
-        costs: values of C to choose from, ascending; ties go to the first.
+        costs: values of C to try, ascending, until the held-out loss no longer falls.
         folds: of the cross-validation that chooses.
         few: with fewer rows than this, C is not chosen.
         cost_of_few: C for so few rows.

@@ -28,7 +28,7 @@ from coreset_cli.training.recipe import LinearRecipe
 
 __all__ = ["LinearTrainer"]
 
-STEPS = 350
+STEPS = 250
 """Steps over all values of C of one cross-validation, as measured on real embeddings."""
 
 
