@@ -80,7 +80,7 @@ def _of_cell(cell: Cell, only: Sequence[str] | None) -> Iterator[Contender]:
     """What runs in a cell; the references of what is not drawn run once."""
     if cell.seed == 0 or CORRUPTIONS[cell.corruption].drawn:
         yield from references(cell)
-    for one in contenders():
+    for one in contenders(cell.corruption):
         if only is None or one.method in only or one.title in only:
             yield one
 

@@ -9,14 +9,19 @@ from coreset_cli.commands.register import make_method, method_names
 
 __all__ = [
     "BUDGETS",
+    "CLAIMED",
     "CORRUPTIONS",
     "DRAWS",
+    "MAIN",
+    "OURS",
     "REFERENCE",
     "SETS",
     "Cell",
     "Contender",
     "Corruption",
+    "budgets_of",
     "contenders",
+    "draws_of",
     "references",
 ]
 
@@ -25,6 +30,9 @@ BUDGETS = ("0.1", "0.05", "0.01", "0.2", "0.3")
 
 LARGEST = "0.3"
 """One selection of so many rows serves all budgets, where prefixes are the smaller selections."""
+
+CLAIMED = ("0.1", "0.05", "0.3")
+"""Budgets at which our method stands beside its ceiling."""
 
 REFERENCE = "0.1"
 """The budget of the headline table."""
@@ -43,13 +51,15 @@ class Corruption:
         title: for people.
         labels: label noise, as `coreset corrupt --labels` takes it.
         vectors: damage to vectors, as `--vectors` takes it.
-        human: the labels people gave, where a set has any.
+        human: column of the labels people gave, where a set has any.
+        main: every method is compared; else robust-herding alone, with what it is built on.
     """
 
     title: str
     labels: str | None = None
     vectors: str | None = None
-    human: bool = False
+    human: str | None = None
+    main: bool = True
 
     @property
     def drawn(self) -> bool:
@@ -59,11 +69,19 @@ class Corruption:
 
 CORRUPTIONS: Mapping[str, Corruption] = {
     "clean": Corruption(title="clean"),
-    "human": Corruption(title="human noise, 41 %", human=True),
+    "human": Corruption(title="human noise, 41 %", human="worse_label"),
     "symmetric-20": Corruption(title="symmetric, 20 %", labels="symmetric=0.2"),
     "symmetric-40": Corruption(title="symmetric, 40 %", labels="symmetric=0.4"),
     "gross-20": Corruption(title="far cluster, 20 %", vectors="cluster=0.2"),
+    "human-9": Corruption(title="human noise, 9 %", human="aggre_label", main=False),
+    "human-17": Corruption(title="human noise, 17 %", human="random_label1", main=False),
+    "gross-45": Corruption(title="far cluster, 45 %", vectors="cluster=0.45", main=False),
+    "scatter-20": Corruption(title="scatter, 20 %", vectors="scatter=0.2", main=False),
+    "scatter-45": Corruption(title="scatter, 45 %", vectors="scatter=0.45", main=False),
 }
+
+
+MAIN = tuple(name for name, one in CORRUPTIONS.items() if one.main)
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -132,18 +150,35 @@ VARIANTS = (
 LEFT_OUT = {"random", "topk"}
 """The baseline itself, and what needs a column of the user's."""
 
+OURS = "robust-herding"
 
-def contenders() -> list[Contender]:
-    """Every method of the register with its defaults, and the variants."""
+BUILT_ON = ("herding", "gm")
+
+
+def contenders(corruption: str) -> list[Contender]:
+    """Every method of the register with its defaults, and the variants; few beside the main."""
+    if not CORRUPTIONS[corruption].main:
+        return [Contender(method=name) for name in (OURS, *BUILT_ON)]
     names = [name for name in method_names() if name not in LEFT_OUT]
     return [*(Contender(method=name) for name in names), *VARIANTS]
 
 
+def draws_of(corruption: str) -> int:
+    """Selections of the random baseline."""
+    return DRAWS if CORRUPTIONS[corruption].main else 1
+
+
+def budgets_of(corruption: str) -> tuple[str, ...]:
+    """Shares of the rows that are kept, in the order they are run."""
+    return BUDGETS if CORRUPTIONS[corruption].main else CLAIMED
+
+
 def references(cell: Cell) -> Iterator[Contender]:
     """What the methods of a cell stand beside."""
-    for draw in range(DRAWS):
+    for draw in range(draws_of(cell.corruption)):
         yield Contender(method="random", kind="random", draw=draw)
-    yield Contender(method="full", kind="full")
+    if CORRUPTIONS[cell.corruption].main:
+        yield Contender(method="full", kind="full")
     if cell.corruption != "clean":
-        for name in ("herding", "gm"):
+        for name in BUILT_ON:
             yield Contender(method=name, kind="clean-only")

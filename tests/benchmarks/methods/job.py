@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cells import BUDGETS, LARGEST, Cell, Contender
+from cells import LARGEST, Cell, Contender, budgets_of
 from numpy.typing import NDArray
 from sets import Files, files_of
 
@@ -173,7 +173,9 @@ def _picks(job: Job, place: Place, files: Files, data: Data) -> Iterator[_Pick]:
         yield _Pick(budget="1", rows=np.arange(data.n), weights=None, seconds=None, notes=())
         return
     source = str(files.clean if contender.kind == "clean-only" else files.train)
-    counts = {name: rounded_share(Decimal(name), data.n) for name in BUDGETS}
+    counts = {
+        name: rounded_share(Decimal(name), data.n) for name in budgets_of(job.cell.corruption)
+    }
 
     def selected(name: str) -> tuple[Selection, float]:
         request = Request(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cells import BUDGETS, CORRUPTIONS, SETS
+from cells import BUDGETS, CORRUPTIONS, MAIN, SETS
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -36,11 +36,11 @@ def draw(boards: Sequence[Board], shown: Sequence[str], ceiling: str, path: Path
     """
     figure = Figure(figsize=(16, 8), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(len(SETS), len(CORRUPTIONS), sharex=True, sharey="row", squeeze=False)
+    panels = figure.subplots(len(SETS), len(MAIN), sharex=True, sharey="row", squeeze=False)
     by_place = {(board.data, board.corruption): board for board in boards}
     for row, data in enumerate(SETS):
         highest = 5.0
-        for column, corruption in enumerate(CORRUPTIONS):
+        for column, corruption in enumerate(MAIN):
             axes, board = panels[row, column], by_place.get((data, corruption))
             if board is None:
                 axes.set_axis_off()

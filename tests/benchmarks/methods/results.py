@@ -6,14 +6,27 @@ from pathlib import Path
 from statistics import fmean, median
 
 import numpy as np
-from cells import BUDGETS, CORRUPTIONS, DRAWS, SETS, Cell, Contender, contenders, references
+from cells import (
+    BUDGETS,
+    CORRUPTIONS,
+    OURS,
+    SETS,
+    Cell,
+    Contender,
+    contenders,
+    draws_of,
+    references,
+)
 from job import Job, Record, correct_of, read
 from numpy.typing import NDArray
 from sets import has
 
 from coreset_cli.training.bootstrap import Resampled, interval_of, resample
 
-__all__ = ["Board", "Line", "Score", "load"]
+__all__ = ["CEILING", "Board", "Line", "Score", "load"]
+
+CEILING = "herding, clean rows only"
+"""What our method could reach: its matching, shown which rows are clean."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +84,13 @@ class Board:
         data: the set.
         corruption: its name.
         lines: by title.
+        beside: our method by budget, its gap to `CEILING` instead of random selection.
     """
 
     data: str
     corruption: str
     lines: Mapping[str, Line]
+    beside: Mapping[str, Score]
 
 
 def load(folder: Path, seeds: int) -> list[Board]:
@@ -91,7 +106,7 @@ def load(folder: Path, seeds: int) -> list[Board]:
 
 def _board(folder: Path, data: str, corruption: str, seeds: int) -> Board | None:
     cells = [Cell(data=data, corruption=corruption, seed=seed) for seed in range(seeds)]
-    asked = [*references(cells[0]), *contenders()]
+    asked = [*references(cells[0]), *contenders(corruption)]
     found: dict[str, list[tuple[int, Contender, Record]]] = {}
     for cell in cells:
         for one in asked:
@@ -106,11 +121,14 @@ def _board(folder: Path, data: str, corruption: str, seeds: int) -> Board | None
     ]
     if not runs:
         return None
-    measured = _Measured(runs, is_drawn=CORRUPTIONS[corruption].drawn)
+    measured = _Measured(runs, is_drawn=CORRUPTIONS[corruption].drawn, draws=draws_of(corruption))
     lines = {title: _line(title, some, measured) for title, some in found.items()}
     if "random" not in lines or not lines["random"].scores:
         return None
-    return Board(data=data, corruption=corruption, lines=lines)
+    ceiling = CEILING if CEILING in lines else "herding"  # where nothing is corrupted
+    beside = {name: measured.beside(ceiling, name) for name in BUDGETS}
+    known = {name: score for name, score in beside.items() if score is not None}
+    return Board(data=data, corruption=corruption, lines=lines, beside=known)
 
 
 class _Measured:
@@ -119,15 +137,16 @@ class _Measured:
     Args:
         runs: title, seed, budget and [t] what is right, of every run.
         is_drawn: every seed has a random baseline of its own.
+        draws: that make a whole one.
     """
 
     def __init__(
-        self, runs: Sequence[tuple[str, int, str, NDArray[np.bool_]]], *, is_drawn: bool
+        self, runs: Sequence[tuple[str, int, str, NDArray[np.bool_]]], *, is_drawn: bool, draws: int
     ) -> None:
         correct = np.stack([right for *_, right in runs])
         self.accuracy = correct.mean(1)
         self.drawn = resample(correct, np.arange(correct.shape[1]), 0)
-        self.is_drawn = is_drawn
+        self.is_drawn, self.draws = is_drawn, draws
         self.columns: dict[tuple[str, int, str], list[int]] = {}
         for column, (title, seed, budget, _) in enumerate(runs):
             self.columns.setdefault((title, seed, budget), []).append(column)
@@ -140,7 +159,7 @@ class _Measured:
         for seed in seeds:
             rival = ("random", seed if self.is_drawn else 0, rival_budget)
             random = self.columns.get(rival, [])
-            if len(random) < DRAWS:
+            if len(random) < self.draws:
                 continue
             columns = self.columns[title, seed, budget]
             beside = self.drawn.mean(random, f"random {seed} {rival_budget}")
@@ -156,6 +175,30 @@ class _Measured:
             gap=fmean(gaps),
             interval=None if title == "random" else interval_of(values),
             corrupted=fmean(corrupted),
+            seeds=len(own),
+        )
+
+    def beside(self, ceiling: str, budget: str) -> Score | None:
+        """Our method against its ceiling, over the seeds that have both."""
+        seeds = [s for t, s, b in self.columns if (t, b) == (OURS, budget)]
+        gaps, pulled, own = [], [], []
+        for seed in seeds:
+            columns = self.columns[OURS, seed, budget]
+            rivals = self.columns.get((ceiling, seed if self.is_drawn else 0, budget), [])
+            if not rivals:
+                continue
+            own.append(float(self.accuracy[columns].mean()))
+            gaps.append(own[-1] - float(self.accuracy[rivals].mean()))
+            difference = self.drawn.accuracy[:, columns] - self.drawn.accuracy[:, rivals]
+            pulled.append(difference.mean(1))
+        if not own:
+            return None
+        values = Resampled(np.stack(pulled, 1), 0).mean(range(len(own)), f"ceiling {budget}")
+        return Score(
+            accuracy=fmean(own),
+            gap=fmean(gaps),
+            interval=interval_of(values),
+            corrupted=0.0,
             seeds=len(own),
         )
 

@@ -52,7 +52,7 @@ def files_of(folder: Path, cell: Cell) -> Files:
 
 def has(data: str, corruption: str) -> bool:
     """Whether a set has a corruption: people labelled one of them twice."""
-    return data == "cifar" or not CORRUPTIONS[corruption].human
+    return data == "cifar" or CORRUPTIONS[corruption].human is None
 
 
 def prepare(source: Path, folder: Path, cell: Cell) -> Files:
@@ -71,8 +71,8 @@ def prepare(source: Path, folder: Path, cell: Cell) -> Files:
 def _train(source: Path, folder: Path, cell: Cell, path: Path) -> None:
     """Training rows as published, as people labelled them, or damaged by `coreset corrupt`."""
     corruption = CORRUPTIONS[cell.corruption]
-    if corruption.human:
-        _write(_cifar(source, "train10k", "worse_label"), path)
+    if corruption.human is not None:
+        _write(_cifar(source, "train10k", corruption.human), path)
         return
     if not corruption.drawn:
         _write(TRAIN[cell.data](source), path)
@@ -101,6 +101,10 @@ def _clean(files: Files) -> None:
 
 def _cifar(source: Path, part: str, label: str) -> pa.Table:
     table = pq.read_table(source / "embeddings" / f"cifar10n-mobilenetv2-1280-{part}.parquet")
+    if label not in table.column_names:
+        people = pq.read_table(source / "cifar10n" / "labels.parquet", columns=["index", label])
+        places = pc.index_in(table["index"], value_set=people["index"].combine_chunks())
+        table = table.append_column(label, people[label].take(places))
     columns = {"id": table["index"], "label": table[label], "embedding": table["embedding"]}
     if label != "clean_label":
         columns["clean_label"] = table["clean_label"]
