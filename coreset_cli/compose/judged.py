@@ -7,8 +7,6 @@ from coreset_cli.compose.per_class import PerClass
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, Score, Selector, needs
 
-__all__ = ["Judged"]
-
 __all__ = ["Judged", "inside_classes"]
 
 GIVEN = needs("given")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from coreset_cli.kernels.coordinate import mean
 from coreset_cli.kernels.points import Points
+from coreset_cli.kernels.sample import sampled
 from coreset_cli.seeds import Key, mix64
 
 __all__ = ["HeldOut", "held_out_models"]
@@ -29,6 +30,12 @@ ROWS_PER_AXIS = 10
 
 MORE, ROUNDS = 8, 3
 """Directions beside, and rounds, of subspace iteration."""
+
+SAMPLE_ROWS = 20_000
+"""Rows, chosen by id hash, that the directions are sought in: some 80 for each."""
+
+LOGIT_VALUES = 1 << 18
+"""Logits of a block, at most: with what is made of them they stay in the cache."""
 
 LEAST_SHARE = 1e-9
 """Share of a class that a model has not seen: it is hardly ever claimed."""
@@ -66,14 +73,17 @@ class HeldOut:
             fold: [n] of each row.
         """
         folds = torch.from_numpy(fold).to(self.axes.device)
-        for start, block in points.blocks():
+        step = max(1, LOGIT_VALUES // self.offsets.shape[1])
+        for first, block in points.blocks():
             seen = (block - self.origin) @ self.axes
-            mine = folds[start : start + len(block)]
-            found = seen.new_empty(len(block), self.offsets.shape[1])
-            for number in range(FOLDS):
-                here = mine == number
-                found[here] = seen[here] @ self.slopes[number] + self.offsets[number]
-            yield start, found
+            for start in range(0, len(seen), step):
+                some = seen[start : start + step]
+                mine = folds[first + start : first + start + len(some)]
+                found = some.new_empty(len(some), self.offsets.shape[1])
+                for number in range(FOLDS):
+                    here = mine == number
+                    found[here] = some[here] @ self.slopes[number] + self.offsets[number]
+                yield first + start, found
 
 
 def held_out_models(
@@ -98,7 +108,8 @@ def held_out_models(
     chosen = np.flatnonzero(use)
     part = points.subset(chosen)
     origin = mean(part)
-    axes = _leading(part, origin, min(AXES, points.d, max(1, len(chosen) // ROWS_PER_AXIS)))
+    few = part.subset(sampled(part.key, SAMPLE_ROWS))
+    axes = _leading(few, origin, min(AXES, points.d, max(1, len(chosen) // ROWS_PER_AXIS)))
     moments = _moments(part, origin, axes, codes[chosen], fold[chosen], c)
     models = [_model(*(sums.sum(0) - sums[number] for sums in moments)) for number in range(FOLDS)]
     slopes, offsets = (torch.stack(list(parts)) for parts in zip(*models, strict=True))

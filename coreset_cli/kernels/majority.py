@@ -17,6 +17,7 @@ from coreset_cli.kernels.distance import distances_to
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.groups import members
 from coreset_cli.kernels.points import TIE, Points
+from coreset_cli.kernels.sample import sampled
 
 __all__ = ["claimed", "majority_centre"]
 
@@ -85,7 +86,7 @@ def majority_centre(points: Points) -> tuple[Float[Tensor, " d"], NDArray[np.flo
     """
     median = geometric_median(fixed(points)).point
     rows = points.rows(torch.arange(points.n)) - median
-    starts = rows[torch.from_numpy(_by_hash(points)[:STARTS]).to(rows.device)]
+    starts = rows[torch.from_numpy(sampled(points.key, STARTS)).to(rows.device)]
     nearest = _distances(rows, starts).argsort(dim=0, stable=True)[: points.n // 2 + 1]
     halves = torch.zeros(points.n, len(starts), dtype=rows.dtype, device=rows.device)
     halves.scatter_(0, nearest, 1.0 / len(nearest))
@@ -99,7 +100,7 @@ def _within(points: Points, reach: float) -> Bool[np.ndarray, " n"]:
     if points.n < FEW:
         return np.ones(points.n, np.bool_)
     few = max(FEW, min(SAMPLE_ROWS, SAMPLE_VALUES // points.d))
-    centre, distances = majority_centre(points.subset(np.sort(_by_hash(points)[:few])))
+    centre, distances = majority_centre(points.subset(sampled(points.key, few)))
     low, half = np.quantile(distances, [LOW, HALF])
     limit = (half + reach * (half - low)) * (1 + TIE)
     return distances_to(points, centre).cpu().numpy() <= limit
@@ -109,7 +110,3 @@ def _distances(rows: Float[Tensor, "m d"], centres: Float[Tensor, "c d"]) -> Flo
     """Of rows, laid about 0, to some centres among them."""
     squares = (rows**2).sum(1)[:, None] + (centres**2).sum(1) - 2 * rows @ centres.T
     return squares.clamp(min=0).sqrt()
-
-
-def _by_hash(points: Points) -> NDArray[np.int64]:
-    return np.lexsort((points.key.rank, points.key.hash))

@@ -12,12 +12,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 __all__ = ["Mislabelling", "fitted"]
 
 COOLEST, HOTTEST = 0.25, 16.0
 """Temperatures between which the best is sought."""
+
+LOG_TEMPERATURE = 0.02
+"""How closely its logarithm is sought: 2 % of the temperature."""
 
 START = 0.1
 """Share of wrong labels that the steps begin with."""
@@ -28,13 +30,16 @@ STEPS = 60
 ROWS_PER_ENTRY = 10
 """Labels for each entry of T, at least, for entries of their own."""
 
+BLOCK_VALUES = 1 << 17
+"""Probabilities that are made at once: they stay in the cache."""
+
 LEAST = 1e-300
 """Probabilities are no smaller, so that impossible rows divide 0 by something."""
 
 Values = NDArray[np.float64]
 
-_Fit = Callable[[Values], tuple[float, Values]]
-"""Log-likelihood of the best transition for some probabilities, and the transition."""
+_Fit = Callable[[float], tuple[float, Values]]
+"""Log-likelihood of the best transition at a temperature, and the transition."""
 
 
 @dataclass(frozen=True)
@@ -83,37 +88,47 @@ def fitted(logits: Float[np.ndarray, "m c"], codes: NDArray[np.int64]) -> Mislab
     shares = np.bincount(codes, minlength=c) / m
     if shares.max() == 1:
         return Mislabelling(1.0, np.eye(c))
-    evenly = _hottest(logits, codes, lambda p: _even(p, codes, shares))
+    evenly = _hottest(lambda t: _even(logits, t, codes, shares))
     if m < ROWS_PER_ENTRY * c * c:
         return evenly[1]
-    freely = _hottest(logits, codes, lambda p: _free(p, codes, shares))
+    freely = _hottest(lambda t: _free(_probabilities(logits, t), codes, shares))
     return freely[1] if freely[0] - evenly[0] > c * (c - 1) - 1 else evenly[1]
 
 
-def _hottest(logits: Values, codes: NDArray[np.int64], fit: _Fit) -> tuple[float, Mislabelling]:
+def _hottest(fit: _Fit) -> tuple[float, Mislabelling]:
     """The best temperature for a kind of transition, and the log-likelihood of both."""
-
-    def loss(log_temperature: float) -> float:
-        return -fit(_probabilities(logits, np.exp(log_temperature)))[0]
-
     bounds = float(np.log(COOLEST)), float(np.log(HOTTEST))
-    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 0.02})
+    found = minimize_scalar(
+        lambda log_temperature: -fit(float(np.exp(log_temperature)))[0],
+        bounds=bounds,
+        method="bounded",
+        options={"xatol": LOG_TEMPERATURE},
+    )
     temperature = float(np.exp(found.x))
-    likelihood, transition = fit(_probabilities(logits, temperature))
+    likelihood, transition = fit(temperature)
     return likelihood, Mislabelling(temperature, transition)
 
 
-def _even(found: Values, codes: NDArray[np.int64], shares: Values) -> tuple[float, Values]:
+def _even(
+    logits: Values, temperature: float, codes: NDArray[np.int64], shares: Values
+) -> tuple[float, Values]:
     """One share of wrong labels, which fall on the other classes by their sizes."""
-    wrong = _spread(shares)
-    own = found[np.arange(len(codes)), codes]
-    other = np.einsum("mc,cm->m", found, wrong[:, codes])
+    m, c = logits.shape
+    own, other = np.empty(m), np.empty(m)
+    step = max(1, BLOCK_VALUES // c)
+    for start in range(0, m, step):
+        which = slice(start, start + step)
+        found = _probabilities(logits[which], temperature)
+        place = np.arange(len(found)), codes[which]
+        own[which] = found[place]
+        found[place] = 0.0
+        other[which] = found @ (1 / (1 - shares)) * shares[codes[which]]
     share = START
     for _ in range(STEPS):
         either = np.maximum(own * (1 - share) + other * share, LEAST)
         share = float((other * share / either).mean())
     likelihood = np.log(np.maximum(own * (1 - share) + other * share, LEAST)).sum()
-    return float(likelihood), (1 - share) * np.eye(len(shares)) + share * wrong
+    return float(likelihood), (1 - share) * np.eye(c) + share * _spread(shares)
 
 
 def _free(found: Values, codes: NDArray[np.int64], shares: Values) -> tuple[float, Values]:
@@ -147,4 +162,8 @@ def _spread(shares: Values) -> Values:
 
 
 def _probabilities(logits: Values, temperature: float) -> Values:
-    return np.exp(log_softmax(logits / temperature, axis=1))
+    found = logits / temperature
+    found -= found.max(1, keepdims=True)
+    np.exp(found, out=found)
+    found /= found.sum(1, keepdims=True)
+    return found

@@ -1,19 +1,23 @@
 """How much a row with its label is to be trusted."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 
 from coreset_cli.kernels.copies import first_of_copies
-from coreset_cli.kernels.discriminant import held_out_models
+from coreset_cli.kernels.discriminant import HeldOut, held_out_models
 from coreset_cli.kernels.majority import claimed
 from coreset_cli.kernels.mislabelling import fitted
 from coreset_cli.kernels.points import Points
+from coreset_cli.kernels.sample import sampled
 
 __all__ = ["trusts"]
 
 SAMPLE_ROWS = 20_000
-"""Rows, chosen by id hash, that say how labels come about."""
+"""Rows, chosen by id hash, that say how labels come about: shares of them to 1 %."""
+
+SAMPLE_VALUES = 1 << 22
+"""Logits of these rows, at most: they are held in double precision."""
 
 
 def trusts(
@@ -35,17 +39,26 @@ def trusts(
         return whole.astype(np.float64)
     c = int(codes.max()) + 1
     models, fold = held_out_models(points, codes, c, whole & use)
-    rows = np.flatnonzero(whole & use)
-    few = rows[np.lexsort((points.key.rank[rows], points.key.hash[rows]))[:SAMPLE_ROWS]]
+    labels = fitted(*_sampled(points, codes, models, fold, np.flatnonzero(whole & use)))
+    trust = np.zeros(points.n)
+    rows = np.flatnonzero(whole)
+    for start, block in models.logits(points.subset(rows), fold[rows]):
+        some = rows[start : start + len(block)]
+        trust[some] = labels.right(block.cpu().numpy(), codes[some])
+    return trust
+
+
+def _sampled(
+    points: Points,
+    codes: NDArray[np.int64],
+    models: HeldOut,
+    fold: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> tuple[Float[np.ndarray, "m c"], Int64[np.ndarray, " m"]]:
+    """Logits and labels of some of the rows."""
+    c = models.offsets.shape[1]
+    few = rows[sampled(points.key.take(rows), min(SAMPLE_ROWS, max(1, SAMPLE_VALUES // c)))]
     found = np.empty((len(few), c))
     for start, block in models.logits(points.subset(few), fold[few]):
         found[start : start + len(block)] = block.cpu().numpy()
-    labels = fitted(found, codes[few])
-    trust = np.zeros(points.n)
-    trust[few] = labels.right(found, codes[few])
-    rest = np.setdiff1d(np.flatnonzero(whole), few)
-    if len(rest):
-        for start, block in models.logits(points.subset(rest), fold[rest]):
-            some = rest[start : start + len(block)]
-            trust[some] = labels.right(block.cpu().numpy(), codes[some])
-    return trust
+    return found, codes[few]
