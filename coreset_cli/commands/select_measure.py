@@ -1,5 +1,6 @@
 """How long `select` will take: it is run on a part of the input for about a second."""
 
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,13 +22,25 @@ from coreset_cli.kernels.points import SMALL, Points
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Inputs, Selector, silent
 
-__all__ = ["Times", "extended", "measured_times"]
+__all__ = ["Times", "extended", "grown", "measured_times"]
 
 READ_SECONDS = 0.25
 """How long reading is measured."""
 
 PICK_SECONDS = 1.0
 """How long picking is measured."""
+
+MOST_PICK_SECONDS = 4.0
+"""How long it is where few picks are made in that time: the second may be as slow as the first."""
+
+FEWEST_PICKS = 8
+"""Picks that are not few."""
+
+BEFORE_SECONDS = 3.0
+"""How long what comes before the first pick may take, as far as rows can be left out for that."""
+
+STEEP = 1.5
+"""Power of the rows from which on seconds are taken to grow with the square of the rows."""
 
 SAMPLE_BYTES = 64 << 20
 """Bytes of rounded rows that are measured: more than caches hold, so memory shows."""
@@ -71,6 +84,32 @@ def extended(n: int, few: tuple[int, float], many: tuple[int, float]) -> float:
     rows, seconds = many
     slope = (seconds - few[1]) / max(1, rows - few[0])
     return seconds + max(0.0, slope) * (n - rows)
+
+
+def grown(n: int, few: tuple[int, float], many: tuple[int, float]) -> float:
+    """Seconds for n rows, where all pairs of rows may be looked at.
+
+    The line of `extended`, or the square where they grew too fast for a line.
+
+    Args:
+        n: rows.
+        few: rows and seconds.
+        many: rows, no fewer, and seconds.
+    """
+    if not _is_steep(few, many):
+        return extended(n, few, many)
+    return many[1] * max(1.0, n / many[0]) ** 2
+
+
+def _is_steep(few: tuple[int, float], many: tuple[int, float]) -> bool:
+    return many[0] > few[0] and many[1] > few[1] * (many[0] / few[0]) ** STEEP
+
+
+def _affordable(few: tuple[int, float], more: tuple[int, float], many: int) -> int:
+    """Rows, from `more` to many, that take `BEFORE_SECONDS` about."""
+    times = BEFORE_SECONDS / max(more[1], 1e-9)
+    rows = more[0] * (math.sqrt(times) if _is_steep(few, more) else times)
+    return int(min(many, max(more[0], rows)))
 
 
 class _EnoughError(Exception):
@@ -132,7 +171,7 @@ def _in_one_pool(
     """Seconds before the first pick and of all picks, from two parts of the rows."""
     n, d = data.matrix.n, data.matrix.d
 
-    def run(m: int) -> _Run:
+    def run(m: int, most: int = k) -> _Run:
         part = _first_rows(data, m)
         points = Points(part.matrix, part.ids.key(), device, room=room)
         c = 2 if part.labels is None else len(part.labels.names)
@@ -144,13 +183,16 @@ def _in_one_pool(
             signals=signals,
             scores=np.arange(m, dtype=np.float64),
         )
-        return _run(selector, inputs, min(k, m))
+        return _run(selector, inputs, min(most, m))
 
     few = min(n, max(START_ROWS, -(-SMALL // d)))
     many = min(n, max(2 * few, min(rows, SAMPLE_BYTES // (2 * d))))
     first = run(few)
+    if many > 2 * few and first.before * (many / few) ** 2 > BEFORE_SECONDS:
+        more = 2 * few, run(2 * few, 1).before
+        many = _affordable((few, first.before), more, many)
     second = first if many == few else run(many)
-    before = extended(n, (few, first.before), (many, second.before))
+    before = grown(n, (few, first.before), (many, second.before))
     return before, extended(n, (few, first.pick), (many, second.pick)) * (k - 1)
 
 
@@ -201,7 +243,8 @@ def _run(method: Selector, inputs: Inputs, k: int) -> _Run:
 
     def progress(done: int, total: int) -> None:
         told.append((time.perf_counter(), done))
-        if told[-1][0] - told[0][0] > PICK_SECONDS:
+        limit = PICK_SECONDS if len(told) >= FEWEST_PICKS else MOST_PICK_SECONDS
+        if told[-1][0] - told[0][0] > limit:
             raise _EnoughError
 
     started = time.perf_counter()
@@ -214,9 +257,11 @@ def _run(method: Selector, inputs: Inputs, k: int) -> _Run:
         first = _run(method, inputs, 1).before
         return _Run(first, max(0.0, before - first) / (k - 1))
     # Picks grow cheaper when the first are made (rows are skipped, picks are guessed ahead), so the
-    # later half speaks for the rest.
+    # later half speaks for the rest. What the second pick took beyond that, it takes once.
     (half, few), (last, many) = told[(len(told) - 1) // 2], told[-1]
     pick = (last - half) / (many - few)
+    if len(told) > 2:
+        before += max(0.0, told[1][0] - told[0][0] - pick * (told[1][1] - told[0][1]))
     return _Run(max(0.0, before - pick * (told[0][1] - 1)), pick)
 
 

@@ -1,5 +1,6 @@
 """Time of a run from a part of it; no clock is compared."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from coreset_cli.artifacts.embeddings import open_embeddings
 from coreset_cli.commands import select_measure
-from coreset_cli.commands.select_measure import extended, measured_times
+from coreset_cli.commands.select_measure import extended, grown, measured_times
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass
 from coreset_cli.methods.easy import Easy
@@ -31,6 +32,39 @@ CPU = torch.device("cpu")
 )
 def test_a_line_through_two_measurements(n, few, many, expected):
     assert extended(n, few, many) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("n", "few", "many", "expected"),
+    [
+        (1000, (100, 1.0), (200, 4.0), 100.0),  # all pairs
+        (1000, (100, 1.0), (200, 9.0), 225.0),  # and something else that comes in once
+        (1000, (100, 3.0), (200, 5.0), 21.0),
+        (1000, (100, 5.0), (100, 5.0), 5.0),
+        (200, (100, 1.0), (200, 4.0), 4.0),
+    ],
+)
+def test_the_square_of_the_rows_where_seconds_grow_too_fast_for_a_line(n, few, many, expected):
+    assert grown(n, few, many) == pytest.approx(expected)
+
+
+def test_few_rows_are_measured_where_all_pairs_are_looked_at(data, monkeypatch):
+    """A method that takes 0.02 s for 50 rows and 0.08 s for 100 is not run on 2,000."""
+    monkeypatch.setattr(select_measure, "SAMPLE_BYTES", 2 * 8 * 2000)
+    monkeypatch.setattr(select_measure, "START_ROWS", 50)
+    monkeypatch.setattr(select_measure, "SMALL", 1)
+    monkeypatch.setattr(select_measure, "BEFORE_SECONDS", 0.03)
+    seen = []
+
+    class Slow(Random):
+        def select(self, data: Inputs, k, rng):
+            seen.append(data.n)
+            time.sleep(0.02 * (data.n / 50) ** 2)
+            return super().select(data, k, rng)
+
+    times = measured_times(data, Slow(), 1, device=CPU, room=1 << 30)
+    assert set(seen) == {50, 100}
+    assert times.centre > 0.02 * 60**2
 
 
 @pytest.fixture
@@ -65,7 +99,7 @@ def test_every_way_to_select_is_measured(data, selector, k):
 
 def test_a_long_run_is_cut_short(data, monkeypatch):
     """After the first look at the clock, however many picks are asked for."""
-    monkeypatch.setattr(select_measure, "PICK_SECONDS", 0.0)
+    monkeypatch.setattr(select_measure, "MOST_PICK_SECONDS", 0.0)
     made = []
 
     class Watched(KCenter):
