@@ -128,18 +128,17 @@ def _leading(points: Points, origin: Float[Tensor, " d"], r: int) -> Float[Tenso
     """Directions of largest variance, nearly."""
     width = min(points.d, r + MORE)
     words = mix64(np.arange(points.d * width, dtype=np.uint64))
-    start = words.astype(np.float64).reshape(points.d, width) / 2**63 - 1
-    axes = torch.linalg.qr(torch.from_numpy(start).to(points.device))[0]
+    start = torch.from_numpy(words.astype(np.float64)).view(points.d, width) / 2**63 - 1
+    axes = torch.linalg.qr(start.to(points.device))[0]
     if width == points.d:
         return axes
 
-    def image(_: int, block: Float[Tensor, "b d"]) -> Float[Tensor, "d w"]:
-        seen = block - origin
-        return seen.T @ (seen @ axes)
-
     for _ in range(ROUNDS):
-        found = points.total(image)
-        axes = torch.linalg.qr(found)[0]
+        image = torch.zeros_like(axes)
+        for _, block in points.blocks():
+            seen = block - origin
+            image.addmm_(seen.T, seen @ axes)
+        axes = torch.linalg.qr(image)[0]
     return axes[:, :r]
 
 

@@ -7,13 +7,14 @@ inside other classes cannot be explained by classes that overlap, so the two are
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-__all__ = ["Mislabelling", "fitted"]
+__all__ = ["Even", "Free", "fitted"]
 
 COOLEST, HOTTEST = 0.25, 16.0
 """Temperatures between which the best is sought."""
@@ -38,13 +39,37 @@ LEAST = 1e-300
 
 Values = NDArray[np.float64]
 
-_Fit = Callable[[float], tuple[float, Values]]
-"""Log-likelihood of the best transition at a temperature, and the transition."""
+
+@dataclass(frozen=True)
+class Even:
+    """Wrong labels fall on the other classes by their shares.
+
+    Args:
+        temperature: that logits are divided by.
+        wrong: share of wrong labels.
+        shares: [c] of the classes among the labels.
+    """
+
+    temperature: float
+    wrong: float
+    shares: Float[np.ndarray, " c"]
+
+    def right(
+        self, logits: Float[np.ndarray, "m c"], codes: NDArray[np.int64]
+    ) -> Float[np.ndarray, " m"]:
+        """[m] probability that the class is the label.
+
+        Args:
+            logits: of models that have not seen the rows.
+            codes: [m] labels.
+        """
+        own, other = _own_and_other(logits, self.temperature, codes, self.shares)
+        return own * (1 - self.wrong) / _either(own, other, self.wrong)
 
 
 @dataclass(frozen=True)
-class Mislabelling:
-    """How labels come about.
+class Free:
+    """Every class has its own share of every label.
 
     Args:
         temperature: that logits are divided by.
@@ -68,12 +93,15 @@ class Mislabelling:
         return own / np.maximum(joint.sum(1), LEAST)
 
 
-def fitted(logits: Float[np.ndarray, "m c"], codes: NDArray[np.int64]) -> Mislabelling:
-    """The most probable temperature and transition.
+Kind = TypeVar("Kind", Even, Free)
 
-    Two transitions are tried: wrong labels fall on all classes by their shares, one number; or
-    every entry is its own. The second is taken where it gains more log-likelihood than it has
-    numbers, and where there are labels enough to estimate them.
+
+def fitted(logits: Float[np.ndarray, "m c"], codes: NDArray[np.int64]) -> Even | Free:
+    """What makes the labels seen most probable.
+
+    Two kinds of transition are tried: one share of wrong labels, or every entry its own. The second
+    is taken where it gains more log-likelihood than it has more numbers, and where there are labels
+    enough to estimate them.
 
     Source: expectation maximisation for the noise of annotators, Dawid & Skene, Applied Statistics
     28, 1979, with one annotator and held-out predictions in the place of the others; held-out
@@ -87,16 +115,16 @@ def fitted(logits: Float[np.ndarray, "m c"], codes: NDArray[np.int64]) -> Mislab
     m, c = logits.shape
     shares = np.bincount(codes, minlength=c) / m
     if shares.max() == 1:
-        return Mislabelling(1.0, np.eye(c))
-    evenly = _hottest(lambda t: _even(logits, t, codes, shares))
+        return Even(1.0, 0.0, shares)
+    evenly = _at_best_temperature(lambda t: _even(logits, t, codes, shares))
     if m < ROWS_PER_ENTRY * c * c:
         return evenly[1]
-    freely = _hottest(lambda t: _free(_probabilities(logits, t), codes, shares))
+    freely = _at_best_temperature(lambda t: _free(logits, t, codes, shares))
     return freely[1] if freely[0] - evenly[0] > c * (c - 1) - 1 else evenly[1]
 
 
-def _hottest(fit: _Fit) -> tuple[float, Mislabelling]:
-    """The best temperature for a kind of transition, and the log-likelihood of both."""
+def _at_best_temperature(fit: Callable[[float], tuple[float, Kind]]) -> tuple[float, Kind]:
+    """The largest log-likelihood that a kind of transition reaches, and how."""
     bounds = float(np.log(COOLEST)), float(np.log(HOTTEST))
     found = minimize_scalar(
         lambda log_temperature: -fit(float(np.exp(log_temperature)))[0],
@@ -104,17 +132,45 @@ def _hottest(fit: _Fit) -> tuple[float, Mislabelling]:
         method="bounded",
         options={"xatol": LOG_TEMPERATURE},
     )
-    temperature = float(np.exp(found.x))
-    likelihood, transition = fit(temperature)
-    return likelihood, Mislabelling(temperature, transition)
+    return fit(float(np.exp(found.x)))
 
 
 def _even(
     logits: Values, temperature: float, codes: NDArray[np.int64], shares: Values
-) -> tuple[float, Values]:
-    """One share of wrong labels, which fall on the other classes by their sizes."""
+) -> tuple[float, Even]:
+    own, other = _own_and_other(logits, temperature, codes, shares)
+    wrong = START
+    for _ in range(STEPS):
+        wrong = float((other * wrong / _either(own, other, wrong)).mean())
+    likelihood = float(np.log(_either(own, other, wrong)).sum())
+    return likelihood, Even(temperature, wrong, shares)
+
+
+def _free(
+    logits: Values, temperature: float, codes: NDArray[np.int64], shares: Values
+) -> tuple[float, Free]:
+    """With as many made-up labels a class, spread evenly, as there are classes."""
+    c = len(shares)
+    found = _probabilities(logits, temperature)
+    wrong, seen = _spread(shares), np.eye(c)[codes]
+    transition = (1 - START) * np.eye(c) + START * wrong
+    for _ in range(STEPS):
+        joint = _joint(found, transition, codes)
+        counts = (joint / np.maximum(joint.sum(1), LEAST)[:, None]).T @ seen
+        share = 1 - counts.trace() / counts.sum()
+        counts += c * ((1 - share) * np.eye(c) + share * wrong)
+        transition = counts / counts.sum(1, keepdims=True)
+    total = np.maximum(_joint(found, transition, codes).sum(1), LEAST)
+    return float(np.log(total).sum()), Free(temperature, transition)
+
+
+def _own_and_other(
+    logits: Values, temperature: float, codes: NDArray[np.int64], shares: Values
+) -> tuple[Values, Values]:
+    """[m] probability of the label's class; and of the label where the class is another one."""
     m, c = logits.shape
     own, other = np.empty(m), np.empty(m)
+    weights = np.divide(1.0, 1 - shares, out=np.zeros(c), where=shares < 1)
     step = max(1, BLOCK_VALUES // c)
     for start in range(0, m, step):
         which = slice(start, start + step)
@@ -122,31 +178,13 @@ def _even(
         place = np.arange(len(found)), codes[which]
         own[which] = found[place]
         found[place] = 0.0
-        other[which] = found @ (1 / (1 - shares)) * shares[codes[which]]
-    share = START
-    for _ in range(STEPS):
-        either = np.maximum(own * (1 - share) + other * share, LEAST)
-        share = float((other * share / either).mean())
-    likelihood = np.log(np.maximum(own * (1 - share) + other * share, LEAST)).sum()
-    return float(likelihood), (1 - share) * np.eye(c) + share * _spread(shares)
+        other[which] = found @ weights * shares[codes[which]]
+    return own, other
 
 
-def _free(found: Values, codes: NDArray[np.int64], shares: Values) -> tuple[float, Values]:
-    """Every entry its own, with as many made-up labels a class, spread evenly, as classes."""
-    c = len(shares)
-    wrong, seen = _spread(shares), np.eye(c)[codes]
-    transition = (1 - START) * np.eye(c) + START * wrong
-    total = np.ones(len(codes))
-    for _ in range(STEPS):
-        joint = _joint(found, transition, codes)
-        total = np.maximum(joint.sum(1), LEAST)
-        counts = (joint / total[:, None]).T @ seen
-        share = 1 - counts.trace() / counts.sum()
-        counts += c * ((1 - share) * np.eye(c) + share * wrong)
-        transition = counts / counts.sum(1, keepdims=True)
-    return float(
-        np.log(np.maximum(_joint(found, transition, codes).sum(1), LEAST)).sum()
-    ), transition
+def _either(own: Values, other: Values, wrong: float) -> Values:
+    """[m] probability of the label."""
+    return np.maximum(own * (1 - wrong) + other * wrong, LEAST)
 
 
 def _joint(found: Values, transition: Values, codes: NDArray[np.int64]) -> Values:
