@@ -49,6 +49,9 @@ __all__ = [
 RESAMPLING = 64 << 20
 """Bytes of the resamples held at a time."""
 
+SLOWER = "; a lower learning_rate may help"
+"""What to tell of networks that learned nothing."""
+
 
 def evaluate(request: Request, outputs: Outputs, watch: Watch) -> Report:
     """Select, train, compare.
@@ -92,7 +95,7 @@ def evaluate(request: Request, outputs: Outputs, watch: Watch) -> Report:
             *data.warnings,
             *scanned.warnings,
             *_lost_classes(groups, data),
-            *_stuck(groups, outcomes, data),
+            *_stuck(groups, outcomes, data, "" if request.network is None else SLOWER),
             *notes,
             *median,
             *trainer.notes,
@@ -167,7 +170,7 @@ def _lost_classes(groups: list[Group], data: Data) -> tuple[str, ...]:
 
 
 def _stuck(
-    groups: Sequence[Group], outcomes: Sequence[Sequence[Outcome]], data: Data
+    groups: Sequence[Group], outcomes: Sequence[Sequence[Outcome]], data: Data, remedy: str
 ) -> tuple[str, ...]:
     """Say which models give every test row one class, though they were trained on several."""
     told = []
@@ -180,7 +183,7 @@ def _stuck(
         if same and len(data.test.ids) > 1:
             told.append(
                 f"{same} of {len(found)} models of {group.name} at {group.k:,} rows learned "
-                "nothing: every test row gets one class; a lower learning_rate may help"
+                f"nothing: every test row gets one class{remedy}"
             )
     return tuple(told)
 

@@ -17,7 +17,7 @@ from coreset_cli.commands.register import make_method, method_class, method_name
 from coreset_cli.compose.judged import Judged
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.scored import Scored
-from coreset_cli.errors import InvalidParameter, MissingInput
+from coreset_cli.errors import InvalidParameter, MissingInput, did_you_mean
 from coreset_cli.kernels.dynamics import history_mean
 from coreset_cli.selector import Score, Selector, needs
 from coreset_cli.settings import parse_spec
@@ -71,8 +71,8 @@ def selector_of(method: Selector | Score) -> Selector:
     """A method as a selector: a score keeps its end; what reads a score comes with its maker.
 
     Raises:
-        UnknownMethod: no method has the name of the score.
-        InvalidParameter: a method that gives rows no score, or settings that it has not.
+        InvalidParameter: no method that gives rows a score, settings that it has not, or an end of
+            no column.
     """
     if isinstance(method, Score):
         return ByScore(method=method)
@@ -85,6 +85,11 @@ def selector_of(method: Selector | Score) -> Selector:
     if method.column:
         column = make_method("topk", {"column": method.column})
         return Scored(method=method, score=selector_of(column), hard=method.hard)
+    if method.hard != "high":
+        raise InvalidParameter(
+            f"hard={method.hard} says which end of a column is hard, and no column is named; for "
+            f"the other end of {method.score}, give its keep, as in --set score=NAME:keep=low"
+        )
     maker = _maker(method.score)
     return Scored(method=method, score=selector_of(maker), hard=_end_of(maker, method.score))
 
@@ -147,13 +152,16 @@ def given_column(
 def _maker(spec: str) -> Selector | Score:
     """The method that makes a score, from its name with settings."""
     name, settings = parse_spec(spec, "score")
-    maker = make_method(name, settings)
-    if not _scores(type(maker)):
-        known = ", ".join(name for name in method_names() if _scores(method_class(name)))
-        raise InvalidParameter(
-            f"score cannot be '{name}', which does not say how hard each row is; it takes {known}"
-        )
-    return maker
+    there = name in method_names()
+    if there and _scores(method_class(name)):
+        return make_method(name, settings)
+    known = [other for other in method_names() if _scores(method_class(other))]
+    listed = f"; it takes {', '.join(known)}; for a column of a table, --set column=NAME"
+    if there:
+        why = f", which does not say how hard each row is{listed}"
+    else:
+        why = did_you_mean(name, known) or listed
+    raise InvalidParameter(f"score cannot be '{name}'{why}")
 
 
 def _scores(kind: type) -> bool:

@@ -17,6 +17,8 @@ __all__ = ["Finished"]
 class Finished:
     """What every class has given so far.
 
+    `found` is what each class gave, and `asked` how many rows they were asked for in all.
+
     Args:
         memo: where an earlier run left its classes, and this run leaves them all.
     """
@@ -26,25 +28,23 @@ class Finished:
         self._lock = Lock()
         kept = memo.recall()
         self.found: dict[int, Picks] = {} if kept is None else _unpacked(kept)
+        self.asked = 0 if kept is None else int(kept["asked"])
 
-    @property
-    def picks(self) -> int:
-        """How many picks the classes gave."""
-        return sum(len(picks.rows) for picks in self.found.values())
-
-    def add(self, number: int, picks: Picks, piece: Memo) -> None:
+    def add(self, number: int, picks: Picks, asked: int, piece: Memo) -> None:
         """Take note of a class, from whichever thread.
 
         Args:
             number: of the class.
             picks: what it gave, its rows numbered inside it.
+            asked: rows that were asked for; support rows may have come beside them.
             piece: where it kept its own work.
         """
         with self._lock:
             self.found[number] = picks
+            self.asked += asked
             piece.close()
             if self._memo.due():
-                self._memo.keep(_packed(self.found), self.picks)
+                self._memo.keep({"asked": np.array(self.asked), **_packed(self.found)}, self.asked)
 
 
 def _packed(found: dict[int, Picks]) -> State:

@@ -77,15 +77,15 @@ class PerClass:
             if len(places)
         ]
         finished = Finished(data.memo)
-        tally = Tally(data.progress, finished.picks, k)
-        if finished.picks:
-            data.progress(finished.picks, k)
+        tally = Tally(data.progress, finished.asked, k)
+        if finished.asked:
+            data.progress(finished.asked, k)
 
         def inside(one: _Class, *, alone: bool) -> Picks:
             memo = data.memo.part(f"class-{one.number}")
             part = data.subset(one.rows, tally.of_a_piece(), memo)
             picks = choose(self.method, part if alone else part.one_thread(), len(one.places), rng)
-            finished.add(one.number, picks, memo)
+            finished.add(one.number, picks, len(one.places), memo)
             return picks
 
         left = [one for one in classes if one.number not in finished.found]

@@ -63,7 +63,9 @@ class D2:
             raise InvalidParameter(f"d2: neighbours is {self.neighbours}; it must be 1 or more")
         for name in ("gamma_forward", "gamma_reverse"):
             if not 0 <= getattr(self, name) < np.inf:
-                raise InvalidParameter(f"d2: {name} is {getattr(self, name)}; it must be 0 or more")
+                raise InvalidParameter(
+                    f"d2: {name} is {getattr(self, name)}; it must be finite, at least 0"
+                )
         if not 0 <= self.beta < 1:
             raise InvalidParameter(f"d2: beta is {self.beta}; it must be in [0, 1)")
 

@@ -63,7 +63,9 @@ class Echo:
     def __post_init__(self) -> None:
         for name in ("tau", "epsilon"):
             if not 0 < getattr(self, name) < float("inf"):
-                raise InvalidParameter(f"echo: {name} must be above 0")
+                raise InvalidParameter(
+                    f"echo: {name} is {getattr(self, name)}; it must be finite, above 0"
+                )
         if self.support not in (0, 1, 2):
             raise InvalidParameter(f"echo: support is {self.support}; it must be 0, 1 or 2")
 

@@ -13,7 +13,7 @@ from coreset_cli.artifacts.labels import make_labels
 from coreset_cli.artifacts.signals import write_signals
 from coreset_cli.commands.register import make_method
 from coreset_cli.commands.select_score import selector_of
-from coreset_cli.errors import InvalidParameter, UnknownMethod
+from coreset_cli.errors import InvalidParameter
 from coreset_cli.selector import needs
 from coreset_cli.training.probe import ProbeRecipe, train_probe
 
@@ -236,20 +236,27 @@ def test_the_dry_run_counts_the_score(emb, tmp_path, run_cli):
 
 
 @pytest.mark.parametrize(
-    ("score", "error", "said"),
+    ("score", "said"),
     [
-        ("amu", UnknownMethod, "did you mean aum?"),
-        ("gm", InvalidParameter, "it takes aum, cal, deepfool"),
-        ("topk", InvalidParameter, "score cannot be 'topk'"),
-        ("d2", InvalidParameter, "score cannot be 'd2'"),
-        ("el2n:att=last", InvalidParameter, "did you mean at?"),
-        ("aum:keep=middle", InvalidParameter, "the hard end is keep=high or keep=low"),
+        ("amu", "score cannot be 'amu'; did you mean aum?"),
+        ("", "score cannot be ''; it takes aum, cal"),
+        ("gm", "it takes aum, cal, deepfool"),
+        ("topk", "for a column of a table, --set column=NAME"),
+        ("d2", "score cannot be 'd2'"),
+        ("el2n:att=last", "did you mean at?"),
+        ("aum:keep=middle", "the hard end is keep=high or keep=low"),
     ],
 )
-def test_what_gives_no_score_is_refused(score, error, said):
-    with pytest.raises(error) as refused:
+def test_what_gives_no_score_is_refused(score, said):
+    with pytest.raises(InvalidParameter) as refused:
         selector_of(make_method("ccs", {"score": score}))
     assert said in str(refused.value)
+
+
+def test_the_end_of_no_column_is_refused():
+    with pytest.raises(InvalidParameter, match="no column is named; for the other end of aum"):
+        selector_of(make_method("d2", {"hard": "low"}))
+    selector_of(make_method("d2", {"hard": "low", "column": "x"}))
 
 
 def test_a_selector_needs_what_its_score_needs():

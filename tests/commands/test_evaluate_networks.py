@@ -268,4 +268,5 @@ def test_a_model_that_learned_nothing_is_named(run_cli, keep):
     got = run_cli("evaluate", keep, *words, *ALONE)
     assert got.code == 0, got.err
     assert "1 of 1 models of keep at 60 rows learned nothing" in got.err
+    assert "a lower learning_rate may help" in got.err
     assert "learned nothing" not in run_cli("evaluate", keep, *DIGITS, *SMALL, *ALONE).err
