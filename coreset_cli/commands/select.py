@@ -143,7 +143,7 @@ def _select(
         progress=lambda done, total: watch("selecting", done, total),
         memo=unfinished.begin(key, k),
     )
-    watch("selecting", 0, k)
+    watch("judging" if isinstance(selector, Judged) else "selecting", 0, k)
     picks = choose(selector, inputs, k, Rng(request.seed))
     ids = data.ids.take(picks.rows)
     warnings = (*data.warnings, *zero_warning(data, found), *beside_warning(picks, k), *picks.notes)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from coreset_cli.artifacts.embeddings import Embeddings, scan
+from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.samples import require_labels
 from coreset_cli.commands.select_signals import made_up_signals
 from coreset_cli.compose.judged import Judged
@@ -44,6 +45,9 @@ STEEP = 1.5
 
 SAMPLE_BYTES = 64 << 20
 """Bytes of rounded rows that are measured: more than caches hold, so memory shows."""
+
+FEW_CLASSES = 20
+"""Classes that are measured at least, where there are as many."""
 
 SAMPLE_IDS = 20_000
 """Ids whose digest is measured."""
@@ -179,7 +183,7 @@ def _in_one_pool(
         inputs = Inputs(
             key=points.key,
             points=points,
-            classes=part.labels,
+            classes=part.labels and _as_large(part.labels, n),
             signals=signals,
             scores=np.arange(m, dtype=np.float64),
         )
@@ -194,6 +198,13 @@ def _in_one_pool(
     second = first if many == few else run(many)
     before = grown(n, (few, first.before), (many, second.before))
     return before, extended(n, (few, first.pick), (many, second.pick)) * (k - 1)
+
+
+def _as_large(labels: Labels, n: int) -> Labels:
+    """Classes of some rows, merged until each is about as large as among all n, or few are left."""
+    c = len(labels.names)
+    few = max(min(c, FEW_CLASSES), c * len(labels.codes) // n)
+    return Labels(labels.codes % few, labels.names[:few])
 
 
 def _by_class(

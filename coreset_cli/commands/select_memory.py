@@ -109,6 +109,8 @@ def planned_memory(
         sizes, quotas = _at_once(data, selector, k, device)
         needed += n * CLASS_BYTES
     costs = [selector.cost(*pool) for pool in zip(sizes.tolist(), quotas.tolist(), strict=True)]
+    if data.labels is not None:
+        needed += len(data.labels.names) * costs[0].per_class
     rows = 0
     for m, cost in zip(sizes.tolist(), costs, strict=True):
         needed += m * cost.state + 2 * cost.kept * d

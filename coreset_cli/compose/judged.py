@@ -57,6 +57,7 @@ class Judged:
             grids=max(first.grids, then.grids),
             kept=max(first.kept, then.kept),
             state=max(first.state, then.state) + self.held,
+            per_class=max(first.per_class, then.per_class),
         )
 
 

@@ -15,6 +15,7 @@ class Cost:
         grids: rounded rows held at once, as a share of the rows; 0 without a grid.
         kept: rounded rows held in memory beside them.
         state: bytes a row of all else that is held at once.
+        per_class: bytes a class of models of the classes.
     """
 
     reads: float = 0.0
@@ -22,3 +23,4 @@ class Cost:
     grids: float = 0.0
     kept: int = 0
     state: int = 0
+    per_class: int = 0

@@ -17,7 +17,7 @@ from coreset_cli.kernels.points import Points
 from coreset_cli.kernels.sample import sampled
 from coreset_cli.seeds import Key, mix64
 
-__all__ = ["HeldOut", "held_out_models"]
+__all__ = ["CLASS_BYTES", "HELD_AXES", "HeldOut", "axes_for", "held_out_models"]
 
 FOLDS = 4
 """Parts of the rows; each is judged by a model of the others."""
@@ -36,6 +36,12 @@ SAMPLE_ROWS = 20_000
 
 LOGIT_VALUES = 1 << 18
 """Logits of a block, at most: with what is made of them they stay in the cache."""
+
+HELD_AXES = 20
+"""Vectors held for each direction, of 2 bytes a value: five sets in double precision."""
+
+CLASS_BYTES = 4 * FOLDS * AXES * 8
+"""Bytes of a class at most: sums, slopes, and once more while either is made."""
 
 LEAST_SHARE = 1e-9
 """Share of a class that a model has not seen: it is hardly ever claimed."""
@@ -109,11 +115,16 @@ def held_out_models(
     part = points.subset(chosen)
     origin = mean(part)
     few = part.subset(sampled(part.key, SAMPLE_ROWS))
-    axes = _leading(few, origin, min(AXES, points.d, max(1, len(chosen) // ROWS_PER_AXIS)))
+    axes = _leading(few, origin, min(axes_for(len(chosen)), points.d))
     moments = _moments(part, origin, axes, codes[chosen], fold[chosen], c)
     models = [_model(*(sums.sum(0) - sums[number] for sums in moments)) for number in range(FOLDS)]
     slopes, offsets = (torch.stack(list(parts)) for parts in zip(*models, strict=True))
     return HeldOut(origin, axes, slopes, offsets), fold
+
+
+def axes_for(n: int) -> int:
+    """Directions that models of n rows see, at most."""
+    return min(AXES, max(1, n // ROWS_PER_AXIS))
 
 
 def _folds(codes: NDArray[np.int64], key: Key) -> NDArray[np.int64]:

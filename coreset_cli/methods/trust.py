@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coreset_cli.errors import InvalidParameter
+from coreset_cli.kernels.discriminant import CLASS_BYTES, HELD_AXES, axes_for
 from coreset_cli.kernels.ranking import Keep
 from coreset_cli.kernels.trust import trusts
 from coreset_cli.seeds import Rng
@@ -52,4 +53,4 @@ class Trust:
 
     def cost(self, n: int, k: int) -> Cost:
         """Copies, distances, directions, sums and logits, each from the stored values."""
-        return Cost(reads=12.0, passes=0.0, grids=0.0, state=96)
+        return Cost(reads=12.0, kept=HELD_AXES * axes_for(n), state=96, per_class=CLASS_BYTES)
