@@ -76,9 +76,10 @@ class FromPseudoLabels:
                 )
             count = len(data.labels.names)
         if not 2 <= count <= n:
+            why = "" if clustering.clusters else ", one for each distinct label"
             raise InvalidParameter(
-                f"{count} clusters of {n} rows: there must be at least 2, and no more than rows; "
-                "give --set clusters=N"
+                f"{n} rows cannot make {count} clusters{why}: there must be at least 2, and no "
+                "more than rows; give --set clusters=N"
             )
         return cls(by=clustering.by, clusters=count, probe=probe)
 

@@ -14,6 +14,7 @@ from coreset_cli.artifacts.samples import Samples
 from coreset_cli.artifacts.scores import read_scores
 from coreset_cli.artifacts.signals import holds_signals, read_signals
 from coreset_cli.commands.register import make_method, method_class, method_names
+from coreset_cli.commands.select_signals import reads_file
 from coreset_cli.compose.judged import Judged
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.scored import Scored
@@ -126,7 +127,7 @@ def given_column(
         ids: column of its ids, which may be that of the table too.
 
     Raises:
-        MissingInput: no file.
+        MissingInput: no file, or settings of a probe.
         CoresetError: whatever reading raises.
     """
     if not selector.needs & GIVEN:
@@ -136,6 +137,11 @@ def given_column(
         raise MissingInput(
             f"the score is column '{name}' of a table, and none is given; name it with "
             "--signals FILE, and its column with --set column=NAME"
+        )
+    if not reads_file(text):
+        raise MissingInput(
+            f"--signals {text} trains a probe, and the score is column '{name}' of a table; name "
+            "its file with --signals FILE"
         )
     path = Path(text)
     if name in SERIES and path.is_file() and holds_signals(path):

@@ -128,7 +128,7 @@ def test_what_cannot_be_is_refused(bare, tmp_path, elfs):
     without = elfs(bare)
     assert (without.code, "--set clusters=N" in without.err) == (2, True)
     many = elfs(bare, "--set", f"clusters={N + 1}")
-    assert (many.code, f"{N + 1} clusters of {N} rows" in many.err) == (2, True)
+    assert (many.code, f"{N} rows cannot make {N + 1} clusters: there" in many.err) == (2, True)
     one = elfs(embeddings(tmp_path / "one.parquet", np.zeros(N, int)))
     assert (one.code, "1 clusters" in one.err) == (2, True)
 

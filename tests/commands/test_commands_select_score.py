@@ -154,6 +154,8 @@ def test_what_is_no_table_is_refused(emb, tmp_path, run_cli):
     missing = run_cli("select", "-m", "topk", "-k", 5, emb)
     assert (missing.code, "--signals FILE" in missing.err) == (2, True)
     assert top(run_cli, emb, tmp_path / "nowhere.csv").code == 2
+    probe = top(run_cli, emb, "probe:epochs=3")
+    assert (probe.code, "trains a probe, and the score is column" in probe.err) == (2, True)
     (tmp_path / "words.txt").write_text("0.5\n")
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "broken.jsonl").write_text("{")
