@@ -189,5 +189,5 @@ def _model(
     even = torch.eye(r, dtype=inside.dtype, device=inside.device)
     inside = (1 - SHRINKAGE) * inside + torch.where(level > 0, level, 1.0) * even
     slopes = torch.linalg.solve(inside, means.T)
-    shares = (sizes / max(1, n)).clamp(min=LEAST_SHARE)
+    shares = (sizes.double() / max(1, n)).clamp(min=LEAST_SHARE)
     return slopes, torch.log(shares) - (means.T * slopes).sum(0) / 2

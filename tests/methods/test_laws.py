@@ -155,7 +155,7 @@ def data_of(case: Case, rows=ROWS, labels=LABELS, ids=None) -> Inputs:
 def test_all_wrappers_are_here():
     files = Path(coreset_cli.compose.__file__).parent.glob("*.py")
     beside = {"__init__", "finished", "threads"}  # how `per_class` runs its classes
-    assert {file.stem for file in files} - beside == {"keep", "per_class", "scored"}
+    assert {file.stem for file in files} - beside == {"judged", "keep", "per_class", "scored"}
 
 
 @cases
