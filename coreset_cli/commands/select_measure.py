@@ -253,7 +253,9 @@ def _run(method: Selector, inputs: Inputs, k: int) -> _Run:
     told: list[tuple[float, int]] = []
 
     def progress(done: int, total: int) -> None:
-        told.append((time.perf_counter(), done))
+        # A method that starts again tells of fewer, and one that counts other work of as many.
+        most = max(done, told[-1][1]) if told else done
+        told.append((time.perf_counter(), most))
         limit = PICK_SECONDS if len(told) >= FEWEST_PICKS else MOST_PICK_SECONDS
         if told[-1][0] - told[0][0] > limit:
             raise _EnoughError
@@ -270,7 +272,7 @@ def _run(method: Selector, inputs: Inputs, k: int) -> _Run:
     # Picks grow cheaper when the first are made (rows are skipped, picks are guessed ahead), so the
     # later half speaks for the rest. What the second pick took beyond that, it takes once.
     (half, few), (last, many) = told[(len(told) - 1) // 2], told[-1]
-    pick = (last - half) / (many - few)
+    pick = (last - half) / max(1, many - few)
     if len(told) > 2:
         before += max(0.0, told[1][0] - told[0][0] - pick * (told[1][1] - told[0][1]))
     return _Run(max(0.0, before - pick * (told[0][1] - 1)), pick)

@@ -127,3 +127,18 @@ def test_only_a_part_of_a_large_input_is_read(data, monkeypatch):
 
     measured_times(data, Watched(), 70, device=CPU, room=1 << 30)
     assert seen == [(50, 50), (100, 70)]
+
+
+@pytest.mark.parametrize("told", [(0, 0, 0, 0), (0, 2, 5, 0, 1), (3, 3)])
+def test_picks_that_are_told_of_all_at_once_or_again_are_measured(told, data):
+    """Work on something else tells of as many picks again and again, work begun anew of fewer."""
+
+    class Telling(Random):
+        def select(self, data: Inputs, k, rng):
+            for done in told:
+                data.progress(done, k)
+            return super().select(data, k, rng)
+
+    times = measured_times(data, Telling(), 7, device=CPU, room=1 << 30)
+    assert times.picking >= 0
+    assert times.centre >= 0

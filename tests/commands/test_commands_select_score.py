@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+import torch
 from clouds import ids_of, points_of
 
 from coreset_cli.artifacts.labels import make_labels
@@ -16,6 +17,7 @@ from coreset_cli.commands.select_score import selector_of
 from coreset_cli.errors import InvalidParameter
 from coreset_cli.selector import needs
 from coreset_cli.training.probe import ProbeRecipe, train_probe
+from coreset_cli.training.record import Recorder
 
 N = 60
 RNG = np.random.default_rng(0)
@@ -127,6 +129,20 @@ def test_a_signal_of_epochs_is_averaged(emb, tmp_path, run_cli):
     assert found.rows == np.argsort(-means, kind="stable")[:6].tolist()
     correct = top(run_cli, emb, tmp_path / "signals.parquet", "--set", "column=correct")
     assert correct.rows == np.lexsort((IDS, -dynamics.correct.mean(1)))[:6].tolist()
+
+
+def test_an_epoch_in_which_a_row_was_not_seen_does_not_count(bare, tmp_path, run_cli):
+    """Row 1 was right when it was seen; row 0 once of twice, and all others never."""
+    recorder = Recorder(n=N, classes=2, epochs=2)
+    targets = torch.zeros(N, dtype=torch.int64)
+    for epoch in (0, 1):
+        rows = torch.tensor([row for row in range(N) if (row, epoch) != (1, 0)])
+        right = (rows == 1) | ((rows == 0) & (epoch == 1))
+        logits = torch.stack([right.float(), 0.5 * torch.ones(len(rows))], 1)
+        recorder(epoch, rows, logits, targets[rows])
+    recorder.write(tmp_path / "own.parquet")
+    found = top(run_cli, bare, tmp_path / "own.parquet", "--set", "column=correct")
+    assert found.rows[:2] == [1, 0]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,14 @@ def test_weights_of_batches_are_those_of_least_squares(batch, k, ridge):
         assert found.weights[mine] == pytest.approx([weight * size / mine.sum()] * mine.sum())
 
 
+def test_a_short_batch_among_the_picks_is_made_up_for():
+    """Five rows in batches of 2 for 4: errors 0, .1 and 1, so the short one is first, then .1."""
+    logits = [[9, 0], [9, 0], [3, 0], [3, 0], [0, 9]]
+    found = match(seen_by(shot_of_logits(logits, np.ones((5, 1))), np.zeros(5, int)), 4, batch=2)
+    assert found.rows.tolist() == [4, 2, 3, 0]
+    assert (found.weights > 0).all()
+
+
 @pytest.mark.parametrize("part", ["bias", "own-class"])
 def test_part_of_the_gradients_is_matched(part):
     shot = drawn_shot(N, 3, 4)
