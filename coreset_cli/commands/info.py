@@ -10,7 +10,7 @@ from coreset_cli.artifacts.dataset import IDX_NAME
 from coreset_cli.artifacts.holdings import IMAGES, VECTORS, held
 from coreset_cli.artifacts.manifest import MANIFEST_KEY, manifest_of, read_record
 from coreset_cli.artifacts.named import is_named
-from coreset_cli.artifacts.selection import digest_fault
+from coreset_cli.artifacts.selection import Selection, digest_fault
 from coreset_cli.artifacts.selection_file import read_unchecked
 from coreset_cli.artifacts.signals import SIGNALS_KEY
 from coreset_cli.commands.inspection.found import Info, Question, Watch, counts_of, named_in
@@ -128,5 +128,15 @@ def _selection(question: Question) -> Info:
         ids_digest=selection.ids.digest(),
         classes=counts,
         manifest=None if manifest is None else asdict(manifest),
+        facts=_roles(selection),
         faults=faults,
     )
+
+
+def _roles(selection: Selection) -> dict[str, str]:
+    """How many rows are support rows, where there are any: exports do not say which."""
+    facts = {} if selection.manifest is None else selection.manifest.facts
+    if not facts.get("support"):
+        return {}
+    which = "" if selection.roles is not None else " (only .parquet says which)"
+    return {"roles": f"{facts['core']:,} core, {facts['support']:,} support{which}"}

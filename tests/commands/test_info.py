@@ -199,3 +199,14 @@ def test_info_does_not_load_torch(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", script, "info", tmp_path / "e.npy"])
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", ["sel.parquet", "sel.npy", "sel.json"])
+def test_support_rows_are_counted(tmp_path, about, run_cli, name):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32))
+    words = ("--set", "support=1", "-k", 10, tmp_path / "x.npy", "-o", tmp_path / name)
+    assert run_cli("select", "-m", "echo", *words).code == 0
+    which = "" if name.endswith("parquet") else " (only .parquet says which)"
+    assert about(tmp_path / name)["facts"] == {"roles": f"5 core, 5 support{which}"}
+    run_cli("select", "-m", "echo", "-f", *words[2:])
+    assert about(tmp_path / name)["facts"] == {}
