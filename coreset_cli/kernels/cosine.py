@@ -12,6 +12,7 @@ from torch import Tensor
 
 from coreset_cli.kernels.fixed import Fixed
 from coreset_cli.kernels.loops import POWERS
+from coreset_cli.kernels.points import SMALL
 from coreset_cli.kernels.portable import Portable
 from coreset_cli.kernels.similarity import BLOCK_VALUES, TOP_BITS, stacked
 
@@ -153,19 +154,30 @@ class Cosine:
     def _whole(self, away: float) -> int:
         return int(np.rint(max(0.0, self.top - away) * self._shrink))
 
-    def _by_tensors(self, at: Int64[Tensor, " b"]) -> Int32[Tensor, "b n"]:
+    @cached_property
+    def _doubles(self) -> tuple[Tensor, Tensor, Tensor]:
+        """As `_arrays`, on the device; values as doubles where they are few."""
         rows = self.rows.rows
         powers = POWERS.to(self.rows.device)[rows.lifts.long()]
-        lengths = powers**2 * rows.squares
         values = rows.values.to(self.rows.device)
-        found = torch.empty(len(at), len(rows), dtype=torch.int32, device=self.rows.device)
-        mine = values[at].double()
+        return (
+            values.double() if values.numel() < SMALL else values,
+            powers,
+            powers**2 * rows.squares,
+        )
+
+    def _by_tensors(self, at: Int64[Tensor, " b"]) -> Int32[Tensor, "b n"]:
+        values, powers, lengths = self._doubles
+        found = torch.empty(len(at), len(values), dtype=torch.int32, device=self.rows.device)
+        mine, double = values[at].double(), 2 * powers[at, None]
         step = max(1, BLOCK_VALUES // max(len(at), values.shape[1]))
-        for start in range(0, len(rows), step):
+        for start in range(0, len(values), step):
             which = slice(start, start + step)
-            product = 2 * powers[which] * powers[at, None] * (mine @ values[which].double().T)
-            away = ((lengths[which] + lengths[at, None]) - product).clamp(min=0)
-            found[:, which] = torch.round((self.top - away).clamp(min=0) * self._shrink).int()
+            away = mine @ values[which].double().T
+            away.mul_(powers[which]).mul_(double)
+            torch.sub(lengths[which] + lengths[at, None], away, out=away)
+            away.clamp_(min=0).neg_().add_(self.top).clamp_(min=0).mul_(self._shrink).round_()
+            found[:, which] = away
         return found
 
     def _set_zeros(self, found: NDArray[np.int32], rows: NDArray[np.int64]) -> None:

@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
-from coreset_cli.kernels.loops import leader
 from coreset_cli.kernels.memo import FORGETFUL, Memo
 from coreset_cli.kernels.submodular import Objective
 from coreset_cli.seeds import Key, Rng
@@ -41,9 +39,11 @@ class Greedy:
     memo: Memo = FORGETFUL
     picks: list[int] = field(default_factory=list)
     gains: list[float] = field(default_factory=list)
+    _rank: Int64[NDArray[np.int64], " n"] = field(init=False)
 
     def __post_init__(self) -> None:
         """Add what an earlier run kept."""
+        self._rank = self.objective.rank.cpu().numpy()
         kept = self.memo.recall()
         if kept is not None:
             self.picks, self.gains = kept["picks"].tolist(), kept["gains"].tolist()
@@ -61,10 +61,17 @@ class Greedy:
         free[self.picks] = False
         return np.flatnonzero(free)
 
-    def best(self, rows: NDArray[np.int64], gains: NDArray[np.float64]) -> int:
-        """Place of the largest gain; of equal ones, that of the smallest id."""
-        rank = self.objective.rank[torch.from_numpy(rows)].cpu()
-        return leader(torch.from_numpy(gains), rank)
+    def best(self, gains: NDArray[np.float64], rows: NDArray[np.int64] | None = None) -> int:
+        """Place of the largest gain; of equal ones, that of the smallest id.
+
+        Args:
+            gains: of some rows, or of all.
+            rows: these rows.
+        """
+        ties = np.flatnonzero(gains == gains.max())
+        if len(ties) == 1:
+            return int(ties[0])
+        return int(ties[self._rank[ties if rows is None else rows[ties]].argmin()])
 
     def pick(self, row: int, gain: float) -> None:
         """Add a row."""
@@ -92,7 +99,7 @@ def naive(run: Greedy) -> None:
     while run.left:
         rows = run.rows_left()
         gains = run.objective.gains(rows)
-        best = run.best(rows, gains)
+        best = run.best(gains, rows)
         run.pick(int(rows[best]), float(gains[best]))
 
 
@@ -108,14 +115,14 @@ def lazy(run: Greedy) -> None:
         run: what is picked so far; changed in place.
     """
     n = len(run.objective.rank)
-    rows, everything = run.rows_left(), np.arange(n)
+    rows = run.rows_left()
     bounds = np.full(n, -np.inf)
     if run.left:
         bounds[rows] = run.objective.gains(rows)
     fresh = np.ones(n, np.bool_)
     while run.left:
         few = FEWEST
-        top = run.best(everything, bounds)
+        top = run.best(bounds)
         while not fresh[top]:
             known = bounds[fresh].max(initial=-np.inf)
             stale = np.flatnonzero(~fresh & (bounds >= known) & (bounds > -np.inf))
@@ -125,7 +132,7 @@ def lazy(run: Greedy) -> None:
             bounds[stale] = run.objective.gains(stale)
             fresh[stale] = True
             few *= 2
-            top = run.best(everything, bounds)
+            top = run.best(bounds)
         gain = float(bounds[top])
         bounds[top] = -np.inf
         fresh[:] = False
@@ -154,7 +161,7 @@ def stochastic(run: Greedy, key: Key, rng: Rng, epsilon: float) -> None:
         near = np.flatnonzero(words <= np.partition(words, few - 1)[few - 1])
         rows = np.sort(rows[near[np.lexsort((key.rank[rows[near]], words[near]))][:few]])
         gains = run.objective.gains(rows)
-        best = run.best(rows, gains)
+        best = run.best(gains, rows)
         run.pick(int(rows[best]), float(gains[best]))
 
 
@@ -173,5 +180,5 @@ def maximise(
     if optimizer == "stochastic":
         stochastic(run, key, rng, epsilon)
     else:
-        (lazy if optimizer == "lazy" else naive)(run)
+        (lazy if optimizer == "lazy" and not run.objective.ready else naive)(run)
     return np.array(run.picks, np.int64), np.array(run.gains)

@@ -1,7 +1,7 @@
 """Set functions with diminishing gains: what a row adds to a set, and adding it."""
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -21,6 +21,11 @@ class Objective(Protocol):
     @property
     def rank(self) -> Int64[Tensor, " n"]:
         """Rank of each row's id, for ties."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether gains are kept, so that those of all rows are had for nothing."""
         ...
 
     def gains(self, rows: NDArray[np.int64]) -> Float64[NDArray[np.float64], " b"]:
@@ -48,6 +53,8 @@ class FacilityLocation:
     Args:
         similarity: of all rows; from 0 on.
     """
+
+    ready: ClassVar[bool] = False
 
     similarity: Similarity
     _reached: NDArray[np.int32] = field(init=False)
@@ -104,6 +111,8 @@ class GraphCut:
         similarity: of all rows.
         weight: λ.
     """
+
+    ready: ClassVar[bool] = True
 
     similarity: Similarity
     weight: float

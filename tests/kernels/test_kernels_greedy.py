@@ -54,6 +54,8 @@ def by_sets(value, n, k, rank):
 class Counted:
     """An objective that counts the gains it is asked for."""
 
+    ready = False
+
     def __init__(self, objective):
         self.objective, self.rank, self.asked = objective, objective.rank, 0
 
