@@ -19,7 +19,7 @@ from coreset_cli.kernels.groups import members
 from coreset_cli.kernels.points import TIE, Points
 from coreset_cli.kernels.sample import sampled
 
-__all__ = ["claimed", "majority_centre"]
+__all__ = ["claimed_by_all", "claimed_by_class", "majority_centre"]
 
 SAMPLE_ROWS = 10_000
 """Rows, chosen by id hash, that a centre is sought for, at most."""
@@ -40,10 +40,10 @@ ERRORS = 4.0
 """Standard errors by which a class exceeds the share of far rows in all before it is let off."""
 
 
-def claimed(
-    points: Points, codes: NDArray[np.int64] | None, reach: float
+def claimed_by_all(
+    points: Points, codes: NDArray[np.int64] | None, use: Bool[np.ndarray, " n"], reach: float
 ) -> Bool[np.ndarray, " n"]:
-    """Which rows are within reach of the majority of all rows, and of that of their class.
+    """Which rows are within reach of the majority of all that are used.
 
     A class that lies apart as a whole is a class and no corruption: where more than half of its
     rows are far, and more by four standard errors than of all rows, they are not held against it.
@@ -51,24 +51,44 @@ def claimed(
     Args:
         points: n rows.
         codes: [n] class of each, where there are classes.
+        use: [n] rows that a majority is made of.
         reach: how far a row may be, from the median distance, in units of the gap between the
             tenth and the fiftieth percentile of the distances.
     """
-    near = _within(points, reach)
+    near = _within(points, use, reach)
     if codes is None:
         return near
     share = 1 - near.mean()
-    classes = [rows for rows in members(codes, int(codes.max()) + 1) if len(rows)]
-    for rows in classes:
+    for rows in _classes(codes):
         far = 1 - near[rows].mean()
         error = np.sqrt(share * (1 - share) / len(rows))
         if far > HALF and far > share + ERRORS * error:
             near[rows] = True
-    for rows in classes:
+    return near
+
+
+def claimed_by_class(
+    points: Points,
+    codes: NDArray[np.int64],
+    near: Bool[np.ndarray, " n"],
+    use: Bool[np.ndarray, " n"],
+    reach: float,
+) -> Bool[np.ndarray, " n"]:
+    """Which of the rows near to all are within reach of the majority of their class too.
+
+    Args:
+        points: n rows.
+        codes: [n] class of each.
+        near: [n] rows that the majority of all rows claims.
+        use: [n] rows that a majority is made of.
+        reach: see `claimed_by_all`.
+    """
+    found = np.zeros(points.n, np.bool_)
+    for rows in _classes(codes):
         mine = rows[near[rows]]
         if len(mine):
-            near[mine] = _within(points.subset(mine), reach)
-    return near
+            found[mine] = _within(points.subset(mine), use[mine], reach)
+    return found
 
 
 def majority_centre(points: Points) -> tuple[Float[Tensor, " d"], NDArray[np.float64]]:
@@ -98,11 +118,16 @@ def majority_centre(points: Points) -> tuple[Float[Tensor, " d"], NDArray[np.flo
     return median + centres[best], distances[:, best].cpu().numpy()
 
 
-def _within(points: Points, reach: float) -> Bool[np.ndarray, " n"]:
-    if points.n < FEW:
+def _classes(codes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [rows for rows in members(codes, int(codes.max()) + 1) if len(rows)]
+
+
+def _within(points: Points, use: Bool[np.ndarray, " n"], reach: float) -> Bool[np.ndarray, " n"]:
+    part = points.subset(np.flatnonzero(use))
+    if part.n < FEW:
         return np.ones(points.n, np.bool_)
     few = max(FEW, min(SAMPLE_ROWS, SAMPLE_VALUES // points.d))
-    centre, distances = majority_centre(points.subset(sampled(points.key, few)))
+    centre, distances = majority_centre(part.subset(sampled(part.key, few)))
     low, half = np.quantile(distances, [LOW, HALF])
     limit = (half + reach * (half - low)) * (1 + TIE)
     return distances_to(points, centre).cpu().numpy() <= limit

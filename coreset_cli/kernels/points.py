@@ -228,7 +228,7 @@ class Points:
     ) -> "Points":
         return Points(
             self._matrix,
-            key or self.key,
+            self.key if key is None else key,
             self.device,
             self._rows if rows is None else rows,
             scaled=scaled or self.scaled,

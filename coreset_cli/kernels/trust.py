@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from coreset_cli.kernels.copies import first_of_copies
 from coreset_cli.kernels.discriminant import HeldOut, held_out_models
-from coreset_cli.kernels.majority import claimed
+from coreset_cli.kernels.majority import claimed_by_all, claimed_by_class
 from coreset_cli.kernels.mislabelling import fitted
 from coreset_cli.kernels.points import Points
 from coreset_cli.kernels.sample import sampled
@@ -25,21 +25,24 @@ def trusts(
 ) -> Float[np.ndarray, " n"]:
     """Probability that the label of a row is right; 0 for rows that nothing claims.
 
-    Copies of a row count once in all that is estimated. Without labels, rows that something claims
-    are at 1.
+    Copies of a row count once in all that is estimated. Rows that are near to all but not to their
+    class are in no model, as they may be outliers, and are counted in the shares: most have wrong
+    labels, and what is left without them looks like classes that overlap. Without labels, rows that
+    the majority claims are at 1.
 
     Args:
         points: n rows.
         codes: [n] class of each, where there are classes.
-        reach: see `claimed`.
+        reach: see `claimed_by_all`.
     """
     use = first_of_copies(points)
-    whole = claimed(points, codes, reach)
+    near = claimed_by_all(points, codes, use, reach)
     if codes is None:
-        return whole.astype(np.float64)
+        return near.astype(np.float64)
+    whole = claimed_by_class(points, codes, near, use, reach)
     c = int(codes.max()) + 1
     models, fold = held_out_models(points, codes, c, whole & use)
-    labels = fitted(*_sampled(points, codes, models, fold, np.flatnonzero(whole & use)))
+    labels = fitted(*_sampled(points, codes, models, fold, np.flatnonzero(near & use)))
     trust = np.zeros(points.n)
     rows = np.flatnonzero(whole)
     for start, block in models.logits(points.subset(rows), fold[rows]):

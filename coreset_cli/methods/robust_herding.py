@@ -5,7 +5,7 @@ kernel herding", UAI 2010, eq. 8, as in `herding`.
 Cost: O(n d r + k n d) time for r ≤ 256 directions, O(n) memory beside the rows: that of `trust`
 and that of `herding` on the trusted rows.
 Robustness: made for it: rejects rows that other classes claim, rows that nothing claims, and copies
-of rows, by as much as it finds, and picks as herding does where it finds nothing.
+of rows, by as much as it finds, and picks nearly as herding does where it finds nothing.
 """
 
 from dataclasses import dataclass

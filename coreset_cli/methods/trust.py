@@ -4,8 +4,8 @@ Source: ours. Rows far from the majority of all rows, and of their class, are se
 of distances; Rousseeuw, JASA 79, 1984). Of the others, linear discriminants that have not seen a
 row say what its class may be, and the share of wrong labels is estimated from these together with
 the labels, by expectation maximisation (Dawid & Skene, Applied Statistics 28, 1979).
-Cost: O(n d r) time for r ≤ 256 directions, O(n) memory beside the rows; some 60 passes over 10,000
-rows and 10 over all.
+Cost: O(n d r + n r c) time for r ≤ 256 directions and c classes, O(n + c r) memory beside the rows;
+some 10 passes over all rows, and more over 20,000 of them.
 Robustness: on clean labels it trusts nearly all rows; wrong labels and gross outliers come last.
 A wrong label among rows of both classes is not seen, nor are bad rows that lie where good ones do.
 """

@@ -5,9 +5,20 @@ import pytest
 import torch
 from clouds import median_of, points_of
 
-from coreset_cli.kernels.majority import STARTS, claimed, majority_centre
+from coreset_cli.kernels.majority import (
+    STARTS,
+    claimed_by_all,
+    claimed_by_class,
+    majority_centre,
+)
 
 REACH = 4.0
+
+
+def claimed(points, codes, reach):
+    use = np.ones(points.n, bool)
+    near = claimed_by_all(points, codes, use, reach)
+    return near if codes is None else claimed_by_class(points, codes, near, use, reach)
 
 
 def cloud(n, d, seed=0):
@@ -81,7 +92,7 @@ def test_a_row_far_from_its_own_class_alone():
     rows[7] = 0
     found = claimed(points_of(rows), codes, REACH)
     assert np.flatnonzero(~found).tolist() == [7]
-    assert claimed(points_of(rows), None, REACH)[7]
+    assert claimed_by_all(points_of(rows), codes, np.ones(400, bool), REACH)[7]
 
 
 def test_reach_decides_how_far():
@@ -117,3 +128,17 @@ def test_distances_lose_nothing_to_a_far_origin():
     exact = np.linalg.norm(rows.astype(np.float64) - centre.numpy(), axis=1)
     np.testing.assert_allclose(distances, exact, rtol=1e-9)
     assert centre.dtype == torch.float64
+
+
+def test_a_majority_is_made_of_the_rows_that_are_used():
+    """Three of four rows are in one place; used once, they are one row among many."""
+    rows = np.vstack([cloud(100, 4), np.full((300, 4), 50, np.float32)])
+    assert not claimed(points_of(rows), None, REACH)[:100].any()
+    use = np.arange(400) <= 100
+    for codes in (None, np.zeros(400, int)):
+        found = claimed_by_all(points_of(rows), codes, use, REACH)
+        assert found[:100].all()
+        assert codes is not None or not found[100:].any()
+    near = np.ones(400, bool)
+    inside = claimed_by_class(points_of(rows), np.zeros(400, int), near, use, REACH)
+    assert (inside == (np.arange(400) < 100)).all()

@@ -71,3 +71,8 @@ def test_only_few_rows_are_kept():
         Key(np.empty(n, np.int64), np.empty(n, np.uint64)),
     )
     assert many._kept is None
+
+
+def test_no_rows_are_no_rows():
+    none = points_of(np.zeros((5, 2), np.float32)).subset(np.array([], np.int64))
+    assert (none.n, none.unit().n) == (0, 0)
