@@ -8,8 +8,9 @@ be no less than their share: on 10,000 rows of CIFAR-10N with 41 % wrong labels,
 kept was wrong, 19 % with `beta=0.4`.
 Deviates: distances over their median, where the published code takes them as they are, with
 `gamma_reverse=0.1`; a pick whose value is below 0 does not raise its neighbours. Rows are dropped
-by the score that is passed on. The paper scores images by forgetting or AUM: of a linear probe, a
-tenth by AUM trained a better one on those rows with their clean labels, 82 % to 74 %.
+by the score that is passed on. The paper scores images by forgetting or AUM; AUM is the default: on
+those rows with their clean labels, a tenth by it trained a linear model to 82.1 % (95 %: 80.5 …
+83.8), by forgetting to 75.8 % (73.9 … 77.9), at random to 80.1 % (`evaluate`, three seeds).
 """
 
 from dataclasses import dataclass
