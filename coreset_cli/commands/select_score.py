@@ -171,13 +171,15 @@ def _maker(spec: str) -> Selector | Score:
 
 
 def _scores(kind: type) -> bool:
-    """Whether a method ranks all rows by a number, and keeps one end of it."""
+    """Whether a method ranks the rows of any pool by a number, and keeps one end of it."""
+    if getattr(kind, "scope", "pool") == "global":
+        return False
     return getattr(kind, "keep", None) in (*ENDS, "middle") and kind().needs.isdisjoint(GIVEN)
 
 
 def _end_of(maker: Selector | Score, spec: str) -> Literal["high", "low"]:
-    """The end that a score keeps, which is the hard one."""
-    end = getattr(maker, "keep", None)
+    """The hard end of a score: the one that it keeps, unless it says that this is the easy one."""
+    end = getattr(maker, "hard", getattr(maker, "keep", None))
     if end == "high" or end == "low":
         return end
     raise InvalidParameter(f"score {spec}: {end} is no end; the hard end is keep=high or keep=low")

@@ -34,7 +34,7 @@ class Ccs:
 
     Args:
         score: a method that scores rows, with settings as in `el2n:at=last`; the end that it keeps
-            is the hard one.
+            is the hard one, but for `easy`.
         column: of the table that --signals names, instead of a method; empty for the method.
         hard: which end of the column is the hard one.
         beta: share of the hardest rows, in [0, 1), that is dropped first.

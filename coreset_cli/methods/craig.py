@@ -10,7 +10,8 @@ their weights are small.
 Deviates: gradients are those of the last layer, read once, as in other codes that use CRAIG on deep
 networks. With `neighbours` above 0 rows are served by their nearest alone: an approximation, as is
 `batch` (CRAIG-PB of Killamsetty et al., "GRAD-MATCH", ICML 2021), whose batches go by id; the last
-one picked is cut off at the budget.
+one picked is cut off at the budget. Batches are made inside classes, where there are any: the
+paper's of all classes take `--balance none`.
 """
 
 from dataclasses import dataclass

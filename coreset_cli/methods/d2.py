@@ -37,7 +37,7 @@ class D2:
 
     Args:
         score: a method that scores rows, with settings as in `el2n:at=last`; the end that it keeps
-            is the hard one.
+            is the hard one, but for `easy`.
         column: of the table that --signals names, instead of a method; empty for the method.
         hard: which end of the column is the hard one.
         neighbours: nearest rows that each row is joined to, 1 or more.

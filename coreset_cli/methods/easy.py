@@ -32,6 +32,7 @@ class Easy:
 
     exact: ClassVar[bool] = True
     keep: ClassVar[Keep] = "low"
+    hard: ClassVar[Keep] = "high"
 
     centre: Centre = "mean"
     scope: Scope = "pool"

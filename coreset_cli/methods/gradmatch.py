@@ -10,7 +10,7 @@ Deviates: the ridge is relative to the mean squared norm of the gradients, for t
 one makes picks depend on how gradients are scaled; weights above 0 are solved for exactly; where
 the target is met before k picks, the rows most aligned with it follow, not random ones. Batches
 of `batch` go by id and match as sums, so that a short last one counts by its rows; the last one
-picked is cut off at the budget.
+picked is cut off at the budget; the paper's batches of all classes take `--balance none`.
 """
 
 from dataclasses import dataclass

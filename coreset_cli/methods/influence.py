@@ -6,8 +6,9 @@ optimization-based pruning elsewhere.
 Cost: O(n (c² + d²) + d³ + s c d) time for s = 20 n swaps and c classes, O(n (c + d)) memory;
 `hessian=exact` O(n c² d² + c³ d³) and O(n c d + c² d²), where that is at most 512 MiB.
 Robustness: little: what is left out must balance, so corrupted rows are kept at about their share.
-Deviates: parameters are the last layer's, and its Hessian is that of the rows at hand, damped, by
-default as two Kronecker factors; annealing ends in a descent. For the paper's single problem over
+Deviates: parameters are the last layer's, and its Hessian is that of the rows at hand, damped by a
+part of its mean eigenvalue and not by the weight decay, and by default two Kronecker factors;
+annealing ends in a descent. For the paper's single problem over
 all classes, use `--balance none`.
 """
 

@@ -286,3 +286,13 @@ def test_a_selector_needs_what_its_score_needs():
     assert needed("d2", column="x") == needs("embeddings", "given")
     assert needed("topk") == needs("given")
     assert needed("el2n") == needs("early")
+
+
+@pytest.mark.parametrize(("score", "hard"), [("aum", "low"), ("el2n", "high"), ("easy", "high")])
+def test_hard_rows_are_those_far_from_what_a_network_finds_easy(score, hard):
+    assert selector_of(make_method("ccs", {"score": score})).hard == hard
+
+
+def test_a_score_of_all_classes_together_is_none_of_a_class():
+    with pytest.raises(InvalidParameter, match="'trust', which does not say how hard"):
+        selector_of(make_method("ccs", {"score": "trust"}))
