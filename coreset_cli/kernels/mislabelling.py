@@ -99,14 +99,16 @@ Kind = TypeVar("Kind", Even, Free)
 def fitted(logits: Float[np.ndarray, "m c"], codes: NDArray[np.int64]) -> Even | Free:
     """What makes the labels seen most probable.
 
-    Two kinds of transition are tried: one share of wrong labels, or every entry its own. The second
-    is taken where it gains more log-likelihood than it has more numbers, and where there are labels
-    enough to estimate them.
+    Tried are no wrong labels, one share of them, and a transition of which every entry is its own.
+    Wrong labels have to gain half the logarithm of m in log-likelihood for every number, so nobody
+    is accused where logits tell nothing. The last has to gain more over the second than it has more
+    numbers, and needs labels enough to estimate it.
 
     Source: expectation maximisation for the noise of annotators, Dawid & Skene, Applied Statistics
     28, 1979, with one annotator and held-out predictions in the place of the others; held-out
-    predictions as in Northcutt, Jiang & Chuang, "Confident learning", JAIR 70, 2021; the criterion,
-    Akaike, IEEE Transactions on Automatic Control 19, 1974. The combination is ours.
+    predictions as in Northcutt, Jiang & Chuang, "Confident learning", JAIR 70, 2021; the criteria,
+    Schwarz, Annals of Statistics 6, 1978, and Akaike, IEEE Transactions on Automatic Control 19,
+    1974. The combination is ours.
 
     Args:
         logits: of models that have not seen the rows.
@@ -116,11 +118,16 @@ def fitted(logits: Float[np.ndarray, "m c"], codes: NDArray[np.int64]) -> Even |
     shares = np.bincount(codes, minlength=c) / m
     if shares.max() == 1:
         return Even(1.0, 0.0, shares)
+    right = _at_best_temperature(lambda t: _right(logits, t, codes, shares))
     evenly = _at_best_temperature(lambda t: _even(logits, t, codes, shares))
+    each = np.log(m) / 2
+    best = evenly if evenly[0] - right[0] > each else right
     if m < ROWS_PER_ENTRY * c * c:
-        return evenly[1]
+        return best[1]
     freely = _at_best_temperature(lambda t: _free(logits, t, codes, shares))
-    return freely[1] if freely[0] - evenly[0] > c * (c - 1) - 1 else evenly[1]
+    numbers = c * (c - 1)
+    more = freely[0] - evenly[0] > numbers - 1 and freely[0] - right[0] > numbers * each
+    return freely[1] if more else best[1]
 
 
 def _at_best_temperature(fit: Callable[[float], tuple[float, Kind]]) -> tuple[float, Kind]:
@@ -133,6 +140,13 @@ def _at_best_temperature(fit: Callable[[float], tuple[float, Kind]]) -> tuple[fl
         options={"xatol": LOG_TEMPERATURE},
     )
     return fit(float(np.exp(found.x)))
+
+
+def _right(
+    logits: Values, temperature: float, codes: NDArray[np.int64], shares: Values
+) -> tuple[float, Even]:
+    own, _ = _own_and_other(logits, temperature, codes, shares)
+    return float(np.log(np.maximum(own, LEAST)).sum()), Even(temperature, 0.0, shares)
 
 
 def _even(

@@ -151,3 +151,15 @@ def test_impossible_rows_are_not_trusted():
     trust = fitted(logits, labels).right(logits, labels)
     assert np.isfinite(trust).all()
     assert trust[2] < 0.05 < 0.95 < trust[1]
+
+
+def test_logits_that_tell_nothing_accuse_nobody():
+    """Labels have nothing to do with them, as where no plane divides the classes."""
+    rng = np.random.default_rng(0)
+    for logits in (
+        np.zeros((3000, 2)),
+        rng.normal(size=(3000, 2)),
+        0.01 * rng.normal(size=(50, 2)),
+    ):
+        labels = rng.integers(0, 2, len(logits))
+        assert (fitted(logits, labels).right(logits, labels) > 0.99).all()

@@ -64,7 +64,7 @@ def test_without_labels_rows_are_claimed_or_not():
 
 def test_copies_count_once():
     """45 % are copies of a row with a wrong label; their class is not theirs for that."""
-    rows, codes = blobs(apart=1.0)  # near enough for their class not to be far
+    rows, codes = blobs()
     labels = codes.copy()
     row = int(np.flatnonzero(codes == 0)[0])
     labels[row] = 1

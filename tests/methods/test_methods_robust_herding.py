@@ -164,3 +164,15 @@ def test_a_smaller_selection_comes_first():
     assert sorted(whole) == list(range(300))
     for k in (1, 50, 200):
         assert picks_of(WHOLE, rows, labels, k).rows.tolist() == whole[:k]
+
+
+@pytest.mark.parametrize("kind", ["crossed", "rings", "by chance"])
+def test_classes_that_no_plane_divides_are_trusted(kind):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(900, 4)).astype(np.float32)
+    labels = {
+        "crossed": rows[:, 0] * rows[:, 1] > 0,
+        "rings": np.linalg.norm(rows, axis=1) > 1.8,
+        "by chance": rng.random(900) < 0.5,
+    }[kind].astype(int)
+    assert picks_of(WHOLE, rows, labels).facts["distrusted"] < 0.02
