@@ -49,6 +49,8 @@ APPROXIMATE = {
 }
 """Settings that are measured beside the defaults."""
 
+STARTED = time.monotonic()
+
 Found = dict[str, Any]
 
 
@@ -107,9 +109,6 @@ def main() -> None:
         _say(case, found[case.key])
     if options.write:
         write_text(DOCUMENT, "\n\n".join(_document(found, options)) + "\n")
-
-
-STARTED = time.monotonic()
 
 
 def _options() -> argparse.Namespace:
@@ -200,6 +199,7 @@ def _run(command: Sequence[str], cap: float) -> Found:
             "seen": seen,
             "resident": usage.ru_maxrss << 10,
             "date": datetime.date.today().isoformat(),
+            "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
         }
         output.seek(0)
         errors.seek(0)
@@ -226,11 +226,15 @@ def _say(case: Case, found: Found) -> None:
 def _document(found: dict[str, Found], options: argparse.Namespace) -> Iterator[str]:
     yield "# What every method takes"
     yield "This file is what `python tests/benchmarks/methods/speed.py --write` wrote."
+    if not found:
+        yield "Nothing is measured yet."
+        return
     dates = sorted({one["date"] for one in found.values()})
+    threads = " or ".join(map(str, sorted({one["threads"] for one in found.values()})))
     yield (
         f"{' to '.join(sorted({dates[0], dates[-1]}))} · coreset {__version__} · "
         f"Python {platform.python_version()} · {platform.machine()} {platform.system()}, "
-        f"{os.cpu_count()} cores"
+        f"{os.cpu_count()} cores · {threads} threads"
     )
     yield (
         f"`coreset select -r {RATIO}` from a `.npy` file of {options.rows:,} × {SHAPE[1]} float32 "
