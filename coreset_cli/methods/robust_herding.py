@@ -28,6 +28,9 @@ from coreset_cli.selector import Cost, Field, Inputs, Picks, needs
 
 __all__ = ["RobustHerding"]
 
+LOWER = (0.8, 0.5)
+"""Trust of the rows that follow where those of full confidence are too few."""
+
 BEYOND = "fewer rows are trusted than were asked for: the last ones are not"
 
 
@@ -36,8 +39,8 @@ class RobustHerding:
     """Keep the mean of trusted picks on the mean of all rows, each weighted by its trust.
 
     Args:
-        confidence: trust, in (0, 1], from which a row may be picked; others follow, the most
-            trusted first, where the budget asks for more.
+        confidence: trust, in (0, 1], from which a row is picked first; where the budget asks for
+            more, those from 0.8 and from 0.5 follow, herded too, and the others by their trust.
         column: of the table that --signals names, with a probability for each row that it is sound;
             empty for the method `trust`.
     """
@@ -62,38 +65,42 @@ class RobustHerding:
         The facts are the share of rows that are not trusted, and how far the mean of the trusted
         picks is from the target.
         """
-        trust, rank = data.given, data.key.rank
-        trusted = trust >= self.confidence
-        first = np.zeros(data.n, np.bool_)
-        rows = np.flatnonzero(trusted)
-        if len(rows):
-            first[rows] = first_of_copies(data.embeddings.subset(rows))
-        picks, residual = self._herded(data, np.flatnonzero(first), k)
-        rest = ranked(np.where(first, -np.inf, trust), rank, "high")
-        rows = np.concatenate([picks, rest])[:k]
+        trust = data.given
+        fresh = first_of_copies(data.embeddings)
+        tiers = self._tiers(trust, fresh, k)
+        herded, residual = np.empty(0, np.int64), 0.0
+        if tiers:
+            target = _weighted_mean(data.embeddings, np.clip(trust, 0.0, 1.0) * fresh)
+            matcher = Matcher(target, target, "l2")
+            points = fixed(data.embeddings.renumbered())
+            picks = matcher.walk(points, tiers, data.progress, data.memo)
+            herded, residual = np.asarray(picks), norm(matcher.theta - target) / len(picks)
+        left = trust.copy()
+        left[herded] = -np.inf
+        rows = np.concatenate([herded, ranked(left, data.key.rank, "high")])[:k]
         return Picks(
             rows=rows,
             scores=trust[rows],
             notes=(BEYOND,) if (trust[rows] < self.confidence).any() else (),
-            facts={"distrusted": float(1 - trusted.mean()), "residual": residual},
+            facts={"distrusted": float((trust < self.confidence).mean()), "residual": residual},
         )
 
     def cost(self, n: int, k: int) -> Cost:
         """As herding, with a pass to find copies and one for the target."""
         return Cost(reads=3.0, passes=k + 1.0, grids=1.0, state=STATE_BYTES)
 
-    def _herded(
-        self, data: Inputs, rows: NDArray[np.int64], k: int
-    ) -> tuple[NDArray[np.int64], float]:
-        """At most k of some rows, and the distance of their mean to the target."""
-        count = min(k, len(rows))
-        if count == 0:
-            return rows, 0.0
-        target = _weighted_mean(data.embeddings, np.clip(data.given, 0.0, 1.0))
-        matcher = Matcher(target, target, "l2")
-        part = data.embeddings.subset(rows)
-        picks = matcher.pick(fixed(part.renumbered()), count, data.progress, data.memo)
-        return rows[np.asarray(picks, np.int64)], norm(matcher.theta - target) / count
+    def _tiers(
+        self, trust: NDArray[np.float64], fresh: NDArray[np.bool_], k: int
+    ) -> list[tuple[NDArray[np.int64], int]]:
+        """Rows of each level of trust that is needed for k rows, and how many to pick of them."""
+        tiers, above = [], np.inf
+        for level in (self.confidence, *(low for low in LOWER if low < self.confidence)):
+            rows = np.flatnonzero((trust >= level) & (trust < above) & fresh)
+            count = min(len(rows), k)
+            if count:
+                tiers.append((rows, count))
+            k, above = k - count, level
+        return tiers
 
 
 def _weighted_mean(points: Points, weights: NDArray[np.float64]) -> Float[Tensor, " d"]:

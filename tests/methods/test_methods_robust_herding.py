@@ -79,6 +79,32 @@ def test_the_distrusted_follow_the_most_trusted_first():
     assert given(np.arange(6, dtype=np.float32)[:, None], trust, 2).notes == ()
 
 
+def test_rows_of_lower_trust_are_herded_too_level_by_level():
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(40, 3)).astype(np.float32)
+    trust = np.repeat([0.99, 0.9, 0.6, 0.3], 10)
+    found = given(rows, trust, 36).rows
+    target = (trust @ rows.astype(np.float64)) / trust.sum()
+    theta, wanted = target.copy(), []
+    for level in range(3):
+        left = list(range(10 * level, 10 * level + 10))
+        while left:
+            pick = min(left, key=lambda row: np.linalg.norm(rows[row] - theta))
+            left.remove(pick)
+            wanted.append(pick)
+            theta = theta + target - rows[pick]
+    np.testing.assert_array_equal(found[:30], wanted)
+    np.testing.assert_array_equal(found[30:], range(30, 36))
+
+
+def test_copies_do_not_pull_the_target():
+    rng = np.random.default_rng(4)
+    rows = rng.normal(size=(60, 2)).astype(np.float32)
+    copied = np.concatenate([rows, np.tile(rows[7], (50, 1))])
+    alone = given(rows, np.ones(60), 20).rows
+    np.testing.assert_array_equal(given(copied, np.ones(110), 20).rows, alone)
+
+
 def test_a_copy_follows_all_first_ones():
     rows = np.float32([[0], [4], [4], [9], [0]])
     assert sorted(given(rows, np.ones(5), 3).rows.tolist()) == [0, 1, 3]
