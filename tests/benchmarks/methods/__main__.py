@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cells import CORRUPTIONS, REFERENCE, SETS, Cell, Contender, contenders, references
+from cells import CORRUPTIONS, REFERENCE, SETS, UNSEEN, Cell, Contender, contenders, references
 from document import write_document
 from job import Job, Place, Record, read
 from sets import has, prepare
@@ -68,7 +68,7 @@ def _options() -> argparse.Namespace:
 def _jobs(options: argparse.Namespace) -> Iterator[Job]:
     """The first seed of everything, then the second; in a cell the references first."""
     for seed in range(options.seeds):
-        for data in SETS:
+        for data in (*SETS, *UNSEEN):
             for corruption in CORRUPTIONS:
                 cell = Cell(data=data, corruption=corruption, seed=seed)
                 if not has(data, corruption) or not _is_asked(cell, options.cells):
@@ -80,7 +80,7 @@ def _of_cell(cell: Cell, only: Sequence[str] | None) -> Iterator[Contender]:
     """What runs in a cell; the references of what is not drawn run once."""
     if cell.seed == 0 or CORRUPTIONS[cell.corruption].drawn:
         yield from references(cell)
-    for one in contenders(cell.corruption):
+    for one in contenders(cell.data, cell.corruption):
         if only is None or one.method in only or one.title in only:
             yield one
 

@@ -16,6 +16,7 @@ __all__ = [
     "OURS",
     "REFERENCE",
     "SETS",
+    "UNSEEN",
     "Cell",
     "Contender",
     "Corruption",
@@ -38,6 +39,10 @@ REFERENCE = "0.1"
 """The budget of the headline table."""
 
 SETS = ("cifar", "banking")
+"""Where all methods are compared."""
+
+UNSEEN = ("digits", "resnet56")
+"""Sets that were not looked at while our method was made: it stands beside its ceiling alone."""
 
 DRAWS = 5
 """Selections of the random baseline that every method stands beside."""
@@ -105,6 +110,11 @@ class Cell:
         return f"{self.data}-{self.corruption}" + (f"-{self.seed}" if drawn else "")
 
 
+def is_main(data: str, corruption: str) -> bool:
+    """Whether all methods are compared there."""
+    return data in SETS and CORRUPTIONS[corruption].main
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contender:
     """A line of the tables.
@@ -155,29 +165,29 @@ OURS = "robust-herding"
 BUILT_ON = ("herding", "gm")
 
 
-def contenders(corruption: str) -> list[Contender]:
+def contenders(data: str, corruption: str) -> list[Contender]:
     """Every method of the register with its defaults, and the variants; few beside the main."""
-    if not CORRUPTIONS[corruption].main:
+    if not is_main(data, corruption):
         return [Contender(method=name) for name in (OURS, *BUILT_ON)]
     names = [name for name in method_names() if name not in LEFT_OUT]
     return [*(Contender(method=name) for name in names), *VARIANTS]
 
 
-def draws_of(corruption: str) -> int:
+def draws_of(data: str, corruption: str) -> int:
     """Selections of the random baseline."""
-    return DRAWS if CORRUPTIONS[corruption].main else 1
+    return DRAWS if is_main(data, corruption) else 1
 
 
-def budgets_of(corruption: str) -> tuple[str, ...]:
+def budgets_of(data: str, corruption: str) -> tuple[str, ...]:
     """Shares of the rows that are kept, in the order they are run."""
-    return BUDGETS if CORRUPTIONS[corruption].main else CLAIMED
+    return BUDGETS if is_main(data, corruption) else CLAIMED
 
 
 def references(cell: Cell) -> Iterator[Contender]:
     """What the methods of a cell stand beside."""
-    for draw in range(draws_of(cell.corruption)):
+    for draw in range(draws_of(cell.data, cell.corruption)):
         yield Contender(method="random", kind="random", draw=draw)
-    if CORRUPTIONS[cell.corruption].main:
+    if is_main(cell.data, cell.corruption):
         yield Contender(method="full", kind="full")
     if cell.corruption != "clean":
         for name in BUILT_ON:

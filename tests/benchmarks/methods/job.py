@@ -173,9 +173,8 @@ def _picks(job: Job, place: Place, files: Files, data: Data) -> Iterator[_Pick]:
         yield _Pick(budget="1", rows=np.arange(data.n), weights=None, seconds=None, notes=())
         return
     source = str(files.clean if contender.kind == "clean-only" else files.train)
-    counts = {
-        name: rounded_share(Decimal(name), data.n) for name in budgets_of(job.cell.corruption)
-    }
+    budgets = budgets_of(job.cell.data, job.cell.corruption)
+    counts = {name: rounded_share(Decimal(name), data.n) for name in budgets}
 
     def selected(name: str) -> tuple[Selection, float]:
         request = Request(

@@ -97,7 +97,7 @@ def load(folder: Path, seeds: int) -> list[Board]:
     """All boards that have a random baseline."""
     boards = (
         _board(folder, data, corruption, seeds)
-        for data in SETS
+        for data in (*SETS, *UNSEEN)
         for corruption in CORRUPTIONS
         if has(data, corruption)
     )
@@ -106,7 +106,7 @@ def load(folder: Path, seeds: int) -> list[Board]:
 
 def _board(folder: Path, data: str, corruption: str, seeds: int) -> Board | None:
     cells = [Cell(data=data, corruption=corruption, seed=seed) for seed in range(seeds)]
-    asked = [*references(cells[0]), *contenders(corruption)]
+    asked = [*references(cells[0]), *contenders(data, corruption)]
     found: dict[str, list[tuple[int, Contender, Record]]] = {}
     for cell in cells:
         for one in asked:
@@ -121,7 +121,9 @@ def _board(folder: Path, data: str, corruption: str, seeds: int) -> Board | None
     ]
     if not runs:
         return None
-    measured = _Measured(runs, is_drawn=CORRUPTIONS[corruption].drawn, draws=draws_of(corruption))
+    measured = _Measured(
+        runs, is_drawn=CORRUPTIONS[corruption].drawn, draws=draws_of(data, corruption)
+    )
     lines = {title: _line(title, some, measured) for title, some in found.items()}
     if "random" not in lines or not lines["random"].scores:
         return None

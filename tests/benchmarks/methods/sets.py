@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from cells import CORRUPTIONS, Cell
+from numpy.typing import NDArray
 
 from coreset_cli.artifacts.embeddings import open_embeddings
 from coreset_cli.artifacts.samples import require_labels
@@ -22,6 +23,8 @@ __all__ = ["TITLES", "Files", "files_of", "has", "prepare"]
 TITLES = {
     "cifar": "CIFAR-10N, MobileNetV2 (10,000 + 2,000 × 1,280, 10 classes)",
     "banking": "Banking77, model2vec (10,003 + 3,080 × 128, 77 classes)",
+    "digits": "Handwritten digits (1,346 + 451 × 64, 10 classes)",
+    "resnet56": "CIFAR-10, ResNet-56 trained on it (10,000 + 10,000 × 64, 10 classes)",
 }
 
 
@@ -118,6 +121,24 @@ def _banking(source: Path, split: str) -> pa.Table:
     return table.select(["id", "label", "embedding"])
 
 
+def _digits(source: Path, part: str) -> pa.Table:
+    data = open_embeddings([f"digits:{part}"])
+    rows = data.matrix.read(0, data.matrix.n)
+    return _table(rows, require_labels(data).codes)
+
+
+def _resnet56(source: Path, part: str) -> pa.Table:
+    rows = np.load(source / "embeddings" / f"cifar10-resnet56-64-{part}.npy")[:10_000]
+    labels = pq.read_table(source / "cifar10" / f"{part}.parquet", columns=["label"])["label"]
+    return _table(rows, labels.to_numpy()[: len(rows)])
+
+
+def _table(rows: NDArray[np.generic], labels: NDArray[np.int64]) -> pa.Table:
+    values = pa.array(rows.astype(np.float32).ravel())
+    vectors = pa.FixedSizeListArray.from_arrays(values, rows.shape[1])
+    return pa.table({"id": np.arange(len(rows)), "label": labels, "embedding": vectors})
+
+
 def _write(table: pa.Table, path: Path) -> None:
     with whole_file(path) as part:
         pq.write_table(table, part)
@@ -126,9 +147,13 @@ def _write(table: pa.Table, path: Path) -> None:
 TRAIN: Mapping[str, Callable[[Path], pa.Table]] = {
     "cifar": partial(_cifar, part="train10k", label="clean_label"),
     "banking": partial(_banking, split="train"),
+    "digits": partial(_digits, part="train"),
+    "resnet56": partial(_resnet56, part="train"),
 }
 
 TEST: Mapping[str, Callable[[Path], pa.Table]] = {
     "cifar": partial(_cifar, part="test2k", label="clean_label"),
     "banking": partial(_banking, split="test"),
+    "digits": partial(_digits, part="test"),
+    "resnet56": partial(_resnet56, part="test"),
 }
