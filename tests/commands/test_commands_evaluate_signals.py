@@ -220,7 +220,7 @@ def test_memory_counts_the_hungriest_probe(tmp_path):
         return open_data(request_of(path, methods, device="cpu", **labelled)).choosing
 
     copy = 4 * n * d
-    assert choosing("random") == 0
+    assert choosing("random") < copy
     assert copy < choosing("aum") < 5 * copy
     assert choosing("random", "aum", "cal") == max(choosing("aum"), choosing("cal"))
 
