@@ -116,9 +116,11 @@ def test_outcome_of_another_test_file_is_ignored(tmp_path):
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc")
 def test_interrupt_ends_the_models_in_work(tmp_path):
     rows = np.random.default_rng(0).normal(size=(12000, 600)).astype(np.float32)
+    classes = np.arange(12000) % 50
+    rows[np.arange(12000), classes] += 3  # so much to learn that large values of C are tried
     np.save(tmp_path / "e.npy", rows)
     labels = tmp_path / "labels.npy"
-    np.save(labels, np.arange(12000) % 50)
+    np.save(labels, classes)
     command = [sys.executable, "-m", "coreset_cli", "evaluate", "--baselines", "full"]
     command += ["--train", str(tmp_path / "e.npy"), "--test", str(tmp_path / "e.npy")]
     command += ["--label", str(labels), "--test-label", str(labels), "--no-cache"]
