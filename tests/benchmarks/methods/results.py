@@ -11,6 +11,7 @@ from cells import (
     CORRUPTIONS,
     OURS,
     SETS,
+    UNSEEN,
     Cell,
     Contender,
     contenders,
