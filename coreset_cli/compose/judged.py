@@ -50,15 +50,7 @@ class Judged:
 
     def cost(self, n: int, k: int) -> Cost:
         """Of one after the other."""
-        first, then = self.judge.cost(n, n), self.method.cost(n, k)
-        return Cost(
-            reads=first.reads + then.reads,
-            passes=first.passes + then.passes,
-            grids=max(first.grids, then.grids),
-            kept=max(first.kept, then.kept),
-            state=max(first.state, then.state) + self.held,
-            per_class=max(first.per_class, then.per_class),
-        )
+        return self.judge.cost(n, n).then(self.method.cost(n, k), self.held)
 
 
 def inside_classes(selector: Selector) -> PerClass | None:

@@ -67,14 +67,7 @@ class Scored:
 
     def cost(self, n: int, k: int) -> Cost:
         """Of one after the other."""
-        first, then = self.score.cost(n, n), self.method.cost(n, k)
-        return Cost(
-            reads=first.reads + then.reads,
-            passes=first.passes + then.passes,
-            grids=max(first.grids, then.grids),
-            kept=max(first.kept, then.kept),
-            state=max(first.state, then.state) + self.held,
-        )
+        return self.score.cost(n, n).then(self.method.cost(n, k), self.held)
 
 
 def difficulties(scores: NDArray[np.float64], hard: Literal["high", "low"]) -> NDArray[np.float64]:

@@ -24,3 +24,19 @@ class Cost:
     kept: int = 0
     state: int = 0
     per_class: int = 0
+
+    def then(self, later: "Cost", held: int) -> "Cost":
+        """Of one after the other: what they read adds up, what they hold does not.
+
+        Args:
+            later: of the second.
+            held: bytes a row that the first leaves for the second.
+        """
+        return Cost(
+            reads=self.reads + later.reads,
+            passes=self.passes + later.passes,
+            grids=max(self.grids, later.grids),
+            kept=max(self.kept, later.kept),
+            state=max(self.state, later.state) + held,
+            per_class=max(self.per_class, later.per_class),
+        )
