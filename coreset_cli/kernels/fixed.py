@@ -41,6 +41,7 @@ from coreset_cli.kernels.coordinate import coordinate_median
 from coreset_cli.kernels.cuda.stream import fits
 from coreset_cli.kernels.loops import POWERS, Rounded, root
 from coreset_cli.kernels.points import Points
+from coreset_cli.kernels.sample import sampled
 from coreset_cli.seeds import Key
 
 __all__ = ["USUAL_BITS", "Fixed", "Grid", "dot", "fixed", "norm"]
@@ -248,7 +249,7 @@ def dot(first: Float64[Tensor, " d"], second: Float64[Tensor, " d"]) -> float:
 
 def _sample(points: Points) -> Points:
     """The rows of all places whose ids have the smallest hashes, at every place."""
-    mine = points.subset(_first_by_hash(points.key))
+    mine = points.subset(sampled(points.key, START_ROWS))
     if points.comm.size == 1:
         return mine
     stored = np.empty((mine.n, points.d), np.float32)
@@ -264,15 +265,7 @@ def _sample(points: Points) -> Points:
         points.device,
         scaled=points.scaled,
     )
-    return whole.subset(_first_by_hash(whole.key))
-
-
-def _first_by_hash(key: Key) -> NDArray[np.int64]:
-    few = min(len(key), START_ROWS)
-    if not few:
-        return np.empty(0, np.int64)
-    near = np.flatnonzero(key.hash <= np.partition(key.hash, few - 1)[few - 1])
-    return np.sort(near[np.lexsort((key.rank[near], key.hash[near]))][:few])
+    return whole.subset(sampled(whole.key, START_ROWS))
 
 
 def _grid(points: Points, sample: Points, origin: Float64[Tensor, " d"]) -> Grid:

@@ -17,4 +17,5 @@ def sampled(key: Key, most: int) -> NDArray[np.int64]:
     """
     if len(key) <= most:
         return np.arange(len(key))
-    return np.sort(np.lexsort((key.rank, key.hash))[:most])
+    near = np.flatnonzero(key.hash <= np.partition(key.hash, most - 1)[most - 1])
+    return np.sort(near[np.lexsort((key.rank[near], key.hash[near]))][:most])
