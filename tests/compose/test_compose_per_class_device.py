@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 from clouds import inputs_of
+from crowd import Crowd
 
 from coreset_cli.compose import per_class
 from coreset_cli.compose.per_class import PerClass, at_once
@@ -111,19 +112,9 @@ def test_classes_too_large_for_one_program_come_first_and_alone(monkeypatch):
 @pytest.mark.usefixtures("far")
 def test_so_many_classes_and_no_more_run_at_once(monkeypatch):
     monkeypatch.setattr(per_class, "AT_ONCE", 3)
-    most, now, lock = 0, 0, threading.Lock()
-
-    def count(data, k):
-        nonlocal most, now
-        with lock:
-            now += 1
-            most = max(most, now)
-        time.sleep(0.02)
-        with lock:
-            now -= 1
-
-    found(Watched(does=count), data_of((5,) * 8), 8)
-    assert most == 3
+    crowd = Crowd()
+    found(Watched(does=crowd), data_of((5,) * 8), 8)
+    assert crowd.most == 3
 
 
 class Trouble(Exception):

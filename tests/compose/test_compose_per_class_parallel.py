@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from clouds import inputs_of
+from crowd import Crowd
 
 from coreset_cli.compose import per_class
 from coreset_cli.compose.per_class import PerClass
@@ -186,16 +187,6 @@ def test_few_values_are_left_to_one_thread(monkeypatch):
 def test_no_more_classes_at_once_than_there_is_room_for(room, at_once):
     data = data_of((10,) * 8)  # 10 rows of 6 values of 2 bytes
     points = Points(data.points._matrix, data.key, room=room)
-    most, now, lock = 0, 0, threading.Lock()
-
-    def count(inside, k):
-        nonlocal most, now
-        with lock:
-            now += 1
-            most = max(most, now)
-        time.sleep(0.02)
-        with lock:
-            now -= 1
-
-    choose(PerClass(method=Told(does=count)), replace(data, points=points), 16, Rng(0))
-    assert most == at_once
+    crowd = Crowd()
+    choose(PerClass(method=Told(does=crowd)), replace(data, points=points), 16, Rng(0))
+    assert crowd.most == at_once
