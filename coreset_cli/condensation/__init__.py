@@ -1,0 +1,1 @@
+"""Synthetic sets learned from real rows; one method a file in `methods/`."""
