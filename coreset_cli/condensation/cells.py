@@ -1,4 +1,4 @@
-"""Cells of real rows: each belongs to the synthetic image that is nearest to it.
+"""Cells of real rows: those nearest to one synthetic image each, or clusters.
 
 Source: Vahidian et al., "Group distributionally robust dataset distillation with risk
 minimization", 2024, section 3.
@@ -8,7 +8,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-__all__ = ["nearest_cells"]
+from coreset_cli.condensation.rows import numbered
+from coreset_cli.kernels.fixed import fixed
+from coreset_cli.kernels.kmeans import spherical_kmeans
+from coreset_cli.seeds import Rng
+
+__all__ = ["clusters", "nearest_cells"]
 
 
 def nearest_cells(rows: Float[Tensor, "m e"], centres: Float[Tensor, "s e"]) -> Int64[Tensor, " m"]:
@@ -21,3 +26,16 @@ def nearest_cells(rows: Float[Tensor, "m e"], centres: Float[Tensor, "s e"]) -> 
     # Not by inner products: they round equal distances apart.
     mode = "donot_use_mm_for_euclid_dist"
     return torch.cdist(rows.double(), centres.double(), compute_mode=mode).argmin(1)
+
+
+def clusters(rows: Float[Tensor, "m d"], count: int, *, seed: int) -> Int64[Tensor, " m"]:
+    """Cluster of each row, by its direction.
+
+    Args:
+        rows: in an order that a user's file does not decide.
+        count: clusters; of fewer rows, each is one.
+        seed: of the start.
+    """
+    points = fixed(numbered(rows).unit())
+    found = spherical_kmeans(points, min(count, len(rows)), Rng(seed))
+    return found.codes.to(rows.device)

@@ -7,17 +7,14 @@ contaminated distributions", 1960, coordinate by coordinate.
 from decimal import Decimal
 from typing import Literal
 
-import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from coreset_cli.condensation.rows import numbered
 from coreset_cli.errors import InvalidParameter
-from coreset_cli.io.matrix import Matrix, Shard
 from coreset_cli.kernels.centre import geometric_median
 from coreset_cli.kernels.fixed import fixed
-from coreset_cli.kernels.points import Points
 from coreset_cli.kernels.shares import floored_share
-from coreset_cli.seeds import Key, mix64
 
 __all__ = ["Target", "require_trim", "statistic"]
 
@@ -58,13 +55,5 @@ def statistic(rows: Float[Tensor, "m e"], target: Target, *, trim: float) -> Flo
     if target == "trimmed":
         cut = floored_share(Decimal(str(trim)), len(rows))
         return rows.double().sort(0).values[cut : len(rows) - cut].mean(0).to(rows.dtype)
-    median = geometric_median(fixed(_points(rows)), tolerance=TOLERANCE, max_iterations=STEPS)
+    median = geometric_median(fixed(numbered(rows)), tolerance=TOLERANCE, max_iterations=STEPS)
     return median.point.to(rows)
-
-
-def _points(rows: Float[Tensor, "m e"]) -> Points:
-    """Rows named by their numbers, on the processor."""
-    values = rows.cpu().numpy()
-    numbers = np.arange(len(values))
-    key = Key(numbers, mix64(numbers.astype(np.uint64)))
-    return Points(Matrix([Shard("real rows", values)]), key)

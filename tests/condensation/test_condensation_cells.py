@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.spatial.distance import cdist
 
-from coreset_cli.condensation.cells import nearest_cells
+from coreset_cli.condensation.cells import clusters, nearest_cells
 
 
 def test_each_row_is_in_the_cell_of_the_centre_nearest_to_it() -> None:
@@ -31,3 +31,18 @@ def test_equal_distances_are_not_rounded_apart() -> None:
 
 def test_one_centre_is_one_cell() -> None:
     assert nearest_cells(torch.randn(5, 2), torch.zeros(1, 2)).tolist() == [0] * 5
+
+
+def test_clusters_are_groups_of_rows_of_one_direction() -> None:
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.eye(6)[:3] * 5
+    group = torch.arange(3).repeat(10)
+    rows = directions[group] + 0.1 * torch.randn(30, 6, generator=generator)
+    found = clusters(rows * torch.rand(30, 1, generator=generator), 3, seed=1)
+    together = found[:, None] == found
+    assert torch.equal(together, group[:, None] == group)
+
+
+def test_fewer_rows_than_clusters_are_one_cluster_each() -> None:
+    found = clusters(torch.eye(3), 10, seed=0)
+    assert sorted(found.tolist()) == [0, 1, 2]
