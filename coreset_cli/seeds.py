@@ -14,7 +14,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Key", "Rng", "mix64"]
+__all__ = ["Key", "Rng", "derived_seed", "mix64"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ def mix64(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """A seed of its own for a purpose, from 0 to 2⁶³ − 1."""
+    salt = blake2b(f"{seed}\0{purpose}".encode(), digest_size=8).digest()
+    return int.from_bytes(salt, "little") >> 1
 
 
 @dataclass(frozen=True)

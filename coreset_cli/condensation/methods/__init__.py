@@ -1,0 +1,1 @@
+"""The register of condensation: one method a file, `_` in its name for `-`."""
