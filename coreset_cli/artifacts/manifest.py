@@ -79,7 +79,8 @@ class Manifest:
         seconds: wall time.
         peak_memory: bytes of the largest resident set, mapped files included.
         warnings: what the user was told.
-        facts: what the method measured on its way; over classes, the largest.
+        facts: what the method measured on its way, over classes the largest; of a synthetic set,
+            what its pixels are.
         schema: version of this record.
         versions: of what decides the numbers.
     """
@@ -99,7 +100,7 @@ class Manifest:
     seconds: float = 0.0
     peak_memory: int = 0
     warnings: tuple[str, ...] = ()
-    facts: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     parents: tuple[InputRecord, ...] = ()
     schema: int = SCHEMA_VERSION
     versions: Mapping[str, str] = field(default_factory=versions)

@@ -20,6 +20,7 @@ from coreset_cli.artifacts.ids import Ids, make_ids
 from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.manifest import read_record, versions
 from coreset_cli.errors import FileMissing, MissingInput, SchemaMismatch, StaleParent
+from coreset_cli.io.lists import list_column, listed
 from coreset_cli.io.parquet import read_schema, read_table, write_parquet
 from coreset_cli.io.sniff import first_bytes, kind_of_bytes
 
@@ -165,7 +166,7 @@ def write_signals(path: Path, signals: Signals) -> None:
     if signals.held_out is not None:
         vectors["held_out"] = signals.held_out
     columns = {"id": signals.ids.values, "label": pa.array(signals.labels.texts())}
-    table = pa.table(columns | {name: _column(values) for name, values in vectors.items()})
+    table = pa.table(columns | {name: list_column(values) for name, values in vectors.items()})
     record = {
         **asdict(signals.record),
         "heads": heads,
@@ -232,7 +233,9 @@ def _read(path: Path, record: Mapping[str, Any]) -> Signals:
     labels = Labels(codes, made.classes)
     c = len(made.classes)
     series = {
-        signal: _values(table, signal, made.epochs, np.bool_ if signal == "correct" else np.float32)
+        signal: listed(
+            table, signal, made.epochs, pa.bool_() if signal == "correct" else pa.float32()
+        )
         for signal in SERIES
     }
     snapshots = []
@@ -242,15 +245,15 @@ def _read(path: Path, record: Mapping[str, Any]) -> Signals:
         weight = _unpacked(head["weight"]).reshape(c, -1)
         shot = Snapshot(
             epoch=epoch,
-            logits=_values(table, f"{prefix}logits", c, np.float32),
-            feature=_values(table, f"{prefix}feature", weight.shape[1], np.float32),
+            logits=listed(table, f"{prefix}logits", c, pa.float32()),
+            feature=listed(table, f"{prefix}feature", weight.shape[1], pa.float32()),
             weight=weight,
             bias=_unpacked(head["bias"]).reshape(c),
         )
         snapshots.append(shot)
     held_out = None
     if "held_out" in table.column_names:
-        held_out = _values(table, "held_out", c, np.float32)
+        held_out = listed(table, "held_out", c, pa.float32())
     return Signals(
         ids=Ids(ids.values, is_row_number=bool(record["row_number_ids"])),
         labels=labels,
@@ -259,32 +262,6 @@ def _read(path: Path, record: Mapping[str, Any]) -> Signals:
         snapshots=tuple(snapshots),
         held_out=held_out,
     )
-
-
-def _column(values: NDArray[np.generic]) -> pa.Array:
-    """[n, m] as lists of a fixed size."""
-    kind = pa.bool_() if values.dtype == np.bool_ else pa.float32()
-    flat = pa.array(np.ascontiguousarray(values).ravel(), kind)
-    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
-
-
-def _values(table: pa.Table, name: str, width: int, kind: type[np.generic]) -> NDArray[Any]:
-    """[n, width] of a column.
-
-    Raises:
-        ValueError: no such column, or other values in it.
-    """
-    wanted = pa.bool_() if kind is np.bool_ else pa.float32()
-    if name not in table.column_names:
-        raise ValueError(f"column '{name}' is missing")
-    column = table[name]
-    lists = pa.types.is_fixed_size_list(column.type) and column.type.list_size == width
-    if not lists or column.type.value_type != wanted or column.null_count:
-        raise ValueError(f"column '{name}' holds {column.type}, not {width} {wanted} a row")
-    flat = pa.chunked_array([chunk.flatten() for chunk in column.chunks], wanted)
-    if flat.null_count:
-        raise ValueError(f"column '{name}' holds nulls")
-    return flat.to_numpy().reshape(len(table), width)
 
 
 def _packed(values: FloatArray) -> str:
