@@ -35,6 +35,13 @@ class Labels:
         """Number of rows."""
         return len(self.codes)
 
+    @property
+    def are_integers(self) -> bool:
+        """Whether every label is a whole number as it is written, so that it may be one again."""
+        return all(
+            name.removeprefix("-").isdecimal() and str(int(name)) == name for name in self.names
+        )
+
     def take(self, rows: NDArray[np.int64]) -> "Labels":
         """Labels of some rows, under the same classes."""
         return Labels(self.codes[rows], self.names)

@@ -11,6 +11,7 @@ from coreset_cli import __version__
 from coreset_cli.cli import report
 from coreset_cli.cli.config import find_config, option_name, read_config
 from coreset_cli.cli.corrupt import corrupt
+from coreset_cli.cli.distill import distill
 from coreset_cli.cli.embed import embed
 from coreset_cli.cli.evaluate import evaluate
 from coreset_cli.cli.info import info
@@ -21,7 +22,7 @@ from coreset_cli.cli.take import take
 
 __all__ = ["build", "run"]
 
-COMMANDS = (embed, corrupt, select, take, evaluate, methods, info)
+COMMANDS = (embed, corrupt, select, take, evaluate, distill, methods, info)
 NAME = "coreset"
 
 

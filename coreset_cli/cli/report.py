@@ -84,14 +84,14 @@ class Watcher:
         self._since = self._said = time.monotonic()
         self._before = 0  # done when the pace began to be taken: neither preparing nor earlier work
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Take note of `done` out of `total` of a stage."""
+    def __call__(self, stage: str, done: int, total: int, detail: str = "") -> None:
+        """Take note of `done` out of `total` of a stage, and of what else there is to see."""
         if self.quiet:
             return
         if stage != self._stage:
             self._begin(stage, total)
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total)
+            self._bar.update(self._task, completed=done, total=total, detail=detail)
             return
         now = time.monotonic()
         if done and not self._before:
@@ -100,7 +100,8 @@ class Watcher:
             self._said = now
             made = done - self._before
             left = f", {_left(now - self._since, made, total - done)}" if made else ""
-            note(f"{stage}: {done:,} of {total:,}{left}")
+            shown = f", {detail}" if detail else ""
+            note(f"{stage}: {done:,} of {total:,}{left}{shown}")
 
     @contextmanager
     def shown(self) -> Iterator["Watcher"]:
@@ -135,13 +136,14 @@ class Watcher:
                 TimeRemainingColumn(),
                 TextColumn("left"),
                 Rate(""),
+                TextColumn("{task.fields[detail]}"),
                 console=Console(stderr=True),
                 transient=True,
             )
             self._bar.start()
         else:
             self._bar.remove_task(self._task)
-        self._task = self._bar.add_task(stage, total=total)
+        self._task = self._bar.add_task(stage, total=total, detail="")
 
 
 def _rate(speed: float) -> str:

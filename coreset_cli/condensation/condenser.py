@@ -114,6 +114,8 @@ class Schedule:
         strategy: of the augmentation under which they are learned.
         each_class: pixels move after the loss of each class, not after that of all.
         descent: of the network.
+        batch: real pictures that a network sees at a time, at most; for estimates of memory.
+        notes: what the user should know of these settings for this task.
     """
 
     iterations: int
@@ -126,6 +128,8 @@ class Schedule:
     strategy: Strategy = field(default_factory=lambda: parse_strategy("none"))
     each_class: bool = False
     descent: Descent = Descent()
+    batch: int = 256
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -69,7 +69,7 @@ def beside(found: Input, request: Request) -> Beside:
 def _column_of(labels: Labels) -> pa.Array:
     """Labels of a file: integers where all are."""
     texts = labels.texts().tolist()
-    if all(name.removeprefix("-").isdecimal() and str(int(name)) == name for name in labels.names):
+    if labels.are_integers:
         return pa.array([int(text) for text in texts], pa.int64())
     return pa.array(texts, pa.large_string())
 

@@ -56,6 +56,7 @@ class DC:
             steps=self.steps or rounds(task.ipc)[0],
             rate=self.rate,
             momentum=self.momentum,
+            batch=self.batch,
             start="noise",
             descent=Descent(rate=self.network_rate),
         )

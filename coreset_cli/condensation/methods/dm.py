@@ -66,6 +66,7 @@ class DM:
             steps=1,
             rate=published if self.rate is None else self.rate,
             momentum=self.momentum,
+            batch=self.batch,
             strategy=strategy_of(self.augmentation, task),
         )
 

@@ -57,6 +57,7 @@ class DSA:
             steps=self.steps or rounds(task.ipc)[0],
             rate=self.rate,
             momentum=self.momentum,
+            batch=self.batch,
             strategy=strategy_of(self.augmentation, task),
             descent=Descent(rate=self.network_rate),
         )
