@@ -4,16 +4,22 @@ Source: Vahidian et al., "Group distributionally robust dataset distillation wit
 minimization", 2024, section 3.
 """
 
+from weakref import WeakKeyDictionary
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from coreset_cli.condensation.pool import Pool
 from coreset_cli.condensation.rows import numbered
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.kmeans import spherical_kmeans
-from coreset_cli.seeds import Rng
+from coreset_cli.seeds import Rng, derived_seed
 
-__all__ = ["clusters", "nearest_cells"]
+__all__ = ["class_clusters", "clusters", "nearest_cells"]
+
+_FOUND: WeakKeyDictionary[Pool, dict[tuple[int, int], Int64[Tensor, " n"]]] = WeakKeyDictionary()
+"""Clusters of a pool, by their count and seed: they stay the same through a run."""
 
 
 def nearest_cells(rows: Float[Tensor, "m e"], centres: Float[Tensor, "s e"]) -> Int64[Tensor, " m"]:
@@ -39,3 +45,22 @@ def clusters(rows: Float[Tensor, "m d"], count: int, *, seed: int) -> Int64[Tens
     points = fixed(numbered(rows).unit())
     found = spherical_kmeans(points, min(count, len(rows)), Rng(seed))
     return found.codes.to(rows.device)
+
+
+def class_clusters(pool: Pool, count: int, *, seed: int) -> Int64[Tensor, " n"]:
+    """Cluster of each row, on the processor: numbers of one class are no other's; computed once.
+
+    Args:
+        pool: classes whose pixels, normalised, are clustered apart from each other.
+        count: clusters a class, at most.
+        seed: of the starts.
+    """
+    known = _FOUND.setdefault(pool, {})
+    if (count, seed) not in known:
+        found = torch.full((len(pool.images),), -1)
+        for code, rows in enumerate(pool.members):
+            pixels = pool.pictures(rows).flatten(1)
+            inside = clusters(pixels, count, seed=derived_seed(seed, f"clusters {code}"))
+            found[rows] = code * count + inside.cpu()
+        known[count, seed] = found
+    return known[count, seed]
