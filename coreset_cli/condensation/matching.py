@@ -15,6 +15,7 @@ def matching_schedule(
     *,
     rate: float,
     momentum: float,
+    batch: int,
     steps: int | None,
     network_rate: float,
     augmentation: str | None,
@@ -25,6 +26,7 @@ def matching_schedule(
         task: what is condensed.
         rate: at which pixels move.
         momentum: of the pixels.
+        batch: real pictures a class and step.
         steps: of an outer iteration; the published number where not given.
         network_rate: at which the network is trained.
         augmentation: as a user names it; without one the pixels begin as noise.
@@ -37,6 +39,7 @@ def matching_schedule(
         steps=steps or rounds(task.ipc)[0],
         rate=rate,
         momentum=momentum,
+        batch=batch,
         start="noise" if augmentation is None else "real",
         strategy=strategy_of(augmentation or "none", task),
         descent=Descent(rate=network_rate),

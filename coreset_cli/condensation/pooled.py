@@ -82,15 +82,16 @@ def on_cut_rows(
     Args:
         step: where the loop is.
         strategy: of the augmentation, drawn for each row.
-        count: rows in all, drawn from all classes together.
+        count: rows in all, drawn from all classes together; where there are fewer, again.
         batch: rows of a batch.
         share: of the batches.
     """
     pool, size = step.task.pool, step.task.pool.shape[1:]
     generator = step.generator("inner")
     everything = torch.cat(pool.members)
-    drawn = everything[torch.randperm(len(everything), generator=generator)[:count]]
-    for rows in batches_of(drawn, batch):
+    passes = -(-count // len(everything))
+    orders = [torch.randperm(len(everything), generator=generator) for _ in range(passes)]
+    for rows in batches_of(everything[torch.cat(orders)[:count]], batch):
         warp = draw_warp(strategy, rows=len(rows), size=size, generator=generator, shared=False)
         pictures = warped(pool.pictures(rows), warp)
         targets = pool.images.targets[rows.to(pictures.device)]

@@ -48,3 +48,5 @@ def _note(step: Step, losses: Float64[Tensor, " m"], cells: Int64[Tensor, " m"])
     memory["largest_cell"] = max(memory["largest_cell"], float(sizes.max()))
     memory["worst_cell_loss"] = max(memory["worst_cell_loss"], float(means.max()))
     memory["cell_batches"] = before + 1
+    if step.iteration == 0:
+        memory["worst_cell_loss_first"] = memory["worst_cell_loss"]

@@ -37,6 +37,12 @@ RATE = 0.1
 NET_ITERATIONS, NET_STEPS, NET_EPOCHS, NET_RATE = 2_000, 2, 2, 1.0
 """Of the loop that trains networks on real rows, as published."""
 
+ALONE = (
+    "each class is a single cell, so all its rows count alike, as in dsa; take risk=rows, or "
+    "cells=kmeans with groups of 2 or more"
+)
+"""Said where it changes nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GDRO:
@@ -89,14 +95,16 @@ class GDRO:
             task,
             rate=RATE if self.rate is None else self.rate,
             momentum=self.momentum,
+            batch=self.batch,
             steps=self.steps,
             network_rate=self.network_rate,
             augmentation=self.augmentation,
         )
         if self.dro_target == "match":
-            return found
+            return replace(found, notes=(ALONE,) if self._alone(task) else ())
         return replace(
             found,
+            batch=2 * self.batch,
             iterations=NET_ITERATIONS,
             steps=self.steps or NET_STEPS,
             rate=NET_RATE if self.rate is None else self.rate,
@@ -107,7 +115,7 @@ class GDRO:
         for code in step.classes:
             real, synthetic = both_answers(step, code, batch=self.batch)
             weights = None
-            if self.dro_target != "net" and not self._plain(step):
+            if self.dro_target != "net" and not (self._risk.plain or self._alone(step.task)):
                 weights = tail_weights(step, self._risk, real, self._near(step, real, synthetic))
             yield gradient_loss(step.network, real, synthetic, weights=weights)
 
@@ -148,11 +156,10 @@ class GDRO:
         task = step.task
         return class_clusters(task.pool, self.groups or task.ipc, seed=task.seed)
 
-    def _plain(self, step: Step) -> bool:
-        """Whether rows count alike in the loss of a class: a single cell has no worse one."""
-        count = step.task.ipc if self.cells == "voronoi" else self.groups or step.task.ipc
-        alone = self.risk == "cells" and count == 1 and self.trim == 0
-        return alone or self._risk.plain
+    def _alone(self, task: Task) -> bool:
+        """Whether a class is a single cell, so that none of its cells is worse than another."""
+        count = task.ipc if self.cells == "voronoi" else self.groups or task.ipc
+        return self.risk == "cells" and count == 1 and self.trim == 0
 
     @property
     def _risk(self) -> Risk:

@@ -91,6 +91,7 @@ class IDC:
             steps=self.steps,
             rate=published if self.rate is None else self.rate,
             momentum=self.momentum,
+            batch=max(self.batch, TRAINING_BATCH),
             space="unit",
             factor=self.factor,
             strategy=parse_strategy(self.augmentation, "layers"),

@@ -86,6 +86,7 @@ class LcmatC:
             task,
             rate=self.rate,
             momentum=self.momentum,
+            batch=self.batch,
             steps=self.steps,
             network_rate=self.network_rate,
             augmentation=self.augmentation if self.base == "dsa" else None,

@@ -43,8 +43,10 @@ def test_without_a_tail_networks_learn_from_rows_that_count_alike(
 
 
 def test_one_image_a_class_is_one_cell_a_class() -> None:
-    task = task_of(ipc=1)
-    ours = run_of(GDRO(level=0.2, **SHORT), task, 2)[-1]
+    task, method = task_of(ipc=1), GDRO(level=0.2, **SHORT)
+    assert "single cell" in " ".join(method.schedule(task).notes)
+    assert not method.schedule(task_of(ipc=2)).notes
+    ours = run_of(method, task, 2)[-1]
     assert torch.equal(ours.pixels, run_of(DSA(**SHORT), task, 2)[-1].pixels)
 
 
@@ -112,6 +114,7 @@ def test_cells_of_a_run_are_remembered() -> None:
     assert memory["worst_cell_loss"] > 0
     assert 1 <= memory["smallest_cell"] <= memory["largest_cell"] <= 12
     assert 1 <= memory["cells"] <= 3
+    assert memory["worst_cell_loss_first"] > 0
 
 
 def test_clusters_divide_each_class_and_stay() -> None:

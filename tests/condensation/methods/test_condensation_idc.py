@@ -65,7 +65,7 @@ def test_images_begin_as_real_pictures_side_by_side() -> None:
 
 
 def test_networks_learn_from_real_rows() -> None:
-    task, method = task_of(), IDC(trained=2000, network_rate=0.05)
+    task, method = task_of(), IDC(trained=400, network_rate=0.05)
     step = step_of(method, task, start_of(method, task))
     images = task.pool.images
 
@@ -75,7 +75,7 @@ def test_networks_learn_from_real_rows() -> None:
             return float(functional.cross_entropy(logits, images.targets))
 
     before = loss()
-    for _ in range(30):
+    for _ in range(5):
         method.train(step)
     assert loss() < 0.9 * before
 
