@@ -21,7 +21,7 @@ from jaxtyping import install_import_hook
 from numpy.typing import NDArray
 
 KERNELS = sorted(Path(find_spec("coreset_cli.kernels").origin).parent.glob("[!_]*"))
-CHECKED = ["coreset_cli.training", "coreset_cli.methods"] + [
+CHECKED = ["coreset_cli.training", "coreset_cli.methods", "coreset_cli.condensation"] + [
     f"coreset_cli.kernels.{path.stem}" for path in KERNELS if not path.stem.startswith("machine")
 ]  # numba cannot compile a function that is wrapped in a check
 install_import_hook(CHECKED, "beartype.beartype")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from coreset_cli.cli import options, report
+from coreset_cli.errors import NotFinite
 
 __all__ = ["distill"]
 
@@ -152,12 +153,13 @@ def distill(
 
 @contextmanager
 def _continued(partial: Path) -> Iterator[None]:
-    """However a run ends, say where unfinished work lies."""
+    """Where a run is stopped, say that it can go on; where numbers broke, it would break again."""
     try:
         yield
-    finally:
-        if any(partial.glob("*.npz")):
+    except BaseException as stop:
+        if not isinstance(stop, NotFinite) and any(partial.glob("*.npz")):
             report.note(f"{partial} keeps what is done; the same command continues there")
+        raise
 
 
 def _warn(warnings: tuple[str, ...], *, quiet: bool) -> None:

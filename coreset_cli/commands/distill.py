@@ -3,7 +3,6 @@
 The state is kept while the work goes on, and a continued run gives the same set as one run.
 """
 
-import shutil
 import time
 from dataclasses import asdict
 
@@ -38,19 +37,27 @@ def distill(request: Request, watch: Watch) -> Manifest:
     job = loaded(opened(request), watch)
     with claimed(request.partial, "distill", job.key(), force=request.force):
         kept = Kept(request.partial)
-        start = job.start()
-        found = kept.found(start)
-        state, losses = found or (first_state(start), [])
-        before = state.iteration
-        state = _condensed(job, kept, state, losses, watch)
-        synthetic = job.synthetic(state.pixels)
-        note = f"continued after outer iteration {before:,} of an earlier run"
-        notes = (*job.notes, note) if before else job.notes
-        manifest = _manifest(job, synthetic, losses, notes, started)
-        write_synthetic(request.output, synthetic, lambda: manifest)
-        if request.plot is not None:
-            draw(synthetic, request.plot)
-        shutil.rmtree(request.partial, ignore_errors=True)
+        try:
+            manifest = _written(job, kept, started, watch)
+            kept.forget()
+        finally:
+            kept.tidy()
+    return manifest
+
+
+def _written(job: Job, kept: Kept, started: float, watch: Watch) -> Manifest:
+    """Learn what is left to learn, and write the outputs."""
+    request, start = job.inputs.request, job.start()
+    state, losses = kept.found(start) or (first_state(start), [])
+    before = state.iteration
+    state = _condensed(job, kept, state, losses, watch)
+    synthetic = job.synthetic(state.pixels)
+    note = f"continued after outer iteration {before:,} of an earlier run"
+    notes = (*job.notes, note) if before else job.notes
+    manifest = _manifest(job, synthetic, losses, state, notes, started)
+    write_synthetic(request.output, synthetic, lambda: manifest)
+    if request.plot is not None:
+        draw(synthetic, request.plot)
     return manifest
 
 
@@ -73,11 +80,9 @@ def _condensed(job: Job, kept: Kept, state: State, losses: list[float], watch: W
                 saved, since = state.iteration, time.monotonic()
     except NotFinite as error:
         rate = f"--set rate={job.schedule.rate / 10:g}"
-        where = f"{kept.path} holds the state after iteration {state.iteration:,}; "
-        raise NotFinite(
-            f"{error}; {where if state.iteration else ''}lower the rate ({rate}) and begin again "
-            "with --force"
-        ) from error
+        good = f"{kept.path} holds the state after outer iteration {state.iteration:,}; "
+        again = f"lower the rate ({rate}) and begin again with --force"
+        raise NotFinite(f"{error}; {good if state.iteration else ''}{again}") from error
     finally:
         if state.iteration > saved:
             kept.save(state, losses)
@@ -85,7 +90,12 @@ def _condensed(job: Job, kept: Kept, state: State, losses: list[float], watch: W
 
 
 def _manifest(
-    job: Job, synthetic: Synthetic, losses: list[float], notes: tuple[str, ...], started: float
+    job: Job,
+    synthetic: Synthetic,
+    losses: list[float],
+    state: State,
+    notes: tuple[str, ...],
+    started: float,
 ) -> Manifest:
     request, schedule = job.inputs.request, job.schedule
     first, subset = job.inputs.first, job.inputs.subset
@@ -125,5 +135,6 @@ def _manifest(
             "iterations": len(losses),
             "loss_first": sum(losses[:part]) / each,
             "loss_last": sum(losses[-part:]) / each,
+            **state.memory,
         },
     )

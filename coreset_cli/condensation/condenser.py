@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from coreset_cli.condensation.curvature import Answers
@@ -152,7 +152,7 @@ class Step:
     task: Task
     schedule: Schedule
     network: Network
-    pixels: Float32[Tensor, "m c h w"]
+    pixels: Float[Tensor, "m c h w"]
     iteration: int
     number: int
     classes: range
@@ -171,14 +171,14 @@ class Step:
         place = "" if code is None else f" {code}"
         return generator_of(self.task.seed, f"{purpose} {self.iteration} {self.number}{place}")
 
-    def synthetic(self, code: int | None = None) -> Float32[Tensor, "p c h w"]:
+    def synthetic(self, code: int | None = None) -> Float[Tensor, "p c h w"]:
         """Decoded synthetic pictures of a class, or of all, as a network takes them."""
         ipc, images = self.task.ipc, self.task.pool.images
         stored = self.pixels if code is None else self.pixels[code * ipc : (code + 1) * ipc]
         pictures = decoded(stored, self.schedule.factor)
         return pictures if self.schedule.space == "normalised" else images.normalise(255 * pictures)
 
-    def real(self, code: int, count: int) -> Float32[Tensor, "m c h w"]:
+    def real(self, code: int, count: int) -> Float[Tensor, "m c h w"]:
         """Real pictures of a class, drawn anew in each step, as a network takes them."""
         pool = self.task.pool
         return pool.pictures(pool.drawn(code, count, self.generator("real", code)))
@@ -193,7 +193,7 @@ class Step:
             shared=True,
         )
 
-    def answers(self, pictures: Float32[Tensor, "m c h w"], code: int) -> Answers:
+    def answers(self, pictures: Float[Tensor, "m c h w"], code: int) -> Answers:
         """What the network says of pictures of a class."""
         features = self.network.features(pictures)
         targets = torch.full((len(pictures),), code, device=self.task.device)
@@ -218,7 +218,7 @@ class Condenser(Protocol):
             InvalidParameter: settings that do not fit the task.
         """
 
-    def losses(self, step: Step) -> Iterator[Float32[Tensor, ""]]:
+    def losses(self, step: Step) -> Iterator[Float[Tensor, ""]]:
         """The loss of each class."""
 
     def train(self, step: Step) -> None:

@@ -7,7 +7,7 @@ and the authors' code.
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -55,7 +55,7 @@ def gradient_loss(
     weights: Float[Tensor, " m"] | None = None,
     parameters: Sequence[nn.Parameter] | None = None,
     metric: Metric = "layers",
-) -> Float32[Tensor, ""]:
+) -> Float[Tensor, ""]:
     """Distance of the gradient of synthetic pictures from that of real ones, which is a constant.
 
     Args:

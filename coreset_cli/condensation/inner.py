@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,7 +16,7 @@ BATCH = 256
 """Synthetic pictures a step of the network."""
 
 
-def on_synthetic(step: Step, *, epochs: int) -> Iterator[Float32[Tensor, ""]]:
+def on_synthetic(step: Step, *, epochs: int) -> Iterator[Float[Tensor, ""]]:
     """Cross-entropy of batches of all synthetic pictures, each augmented for itself.
 
     Args:

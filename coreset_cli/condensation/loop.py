@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from coreset_cli.condensation.condenser import Condenser, Schedule, Step, Task
@@ -36,14 +36,14 @@ class State:
         memory: what the method keeps.
     """
 
-    pixels: Float32[Tensor, "m c h w"]
-    velocity: Float32[Tensor, "m c h w"]
+    pixels: Float[Tensor, "m c h w"]
+    velocity: Float[Tensor, "m c h w"]
     iteration: int = 0
     loss: float = 0.0
     memory: Mapping[str, float] = field(default_factory=dict)
 
 
-def first_state(pixels: Float32[Tensor, "m c h w"]) -> State:
+def first_state(pixels: Float[Tensor, "m c h w"]) -> State:
     """Where a run begins."""
     return State(pixels=pixels, velocity=torch.zeros_like(pixels))
 

@@ -7,7 +7,7 @@ from coreset_cli.errors import InvalidParameter
 __all__ = ["demand_momentum", "demand_positive"]
 
 
-def demand_positive(name: str, **values: float | None) -> None:
+def demand_positive(name: str, **values: float | int | None) -> None:
     """Refuse settings that are not above 0; none is left to the method.
 
     Args:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,7 +16,7 @@ GREY = (0.5, 0.25)
 """Mean and deviation of noise from 0 to 1."""
 
 
-def noise(task: Task, schedule: Schedule) -> Float32[Tensor, "m c h w"]:
+def noise(task: Task, schedule: Schedule) -> Float[Tensor, "m c h w"]:
     """Independent normal pixels, as stored."""
     shape = (task.classes * task.ipc, *task.pool.shape)
     values = torch.randn(shape, generator=generator_of(task.seed, "noise"))
@@ -25,7 +25,7 @@ def noise(task: Task, schedule: Schedule) -> Float32[Tensor, "m c h w"]:
     return values.to(task.device)
 
 
-def real(task: Task, schedule: Schedule, rows: Int64[Tensor, " r"]) -> Float32[Tensor, "m c h w"]:
+def real(task: Task, schedule: Schedule, rows: Int64[Tensor, " r"]) -> Float[Tensor, "m c h w"]:
     """Real pictures, as stored; where an image is decoded to several, they are mixed into it.
 
     Args:

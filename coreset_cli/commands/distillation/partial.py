@@ -1,6 +1,7 @@
 """Unfinished condensation: the state after an outer iteration, whole or absent."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,15 @@ class Kept:
                 losses=np.array(losses, np.float64),
                 memory=np.frombuffer(json.dumps(dict(state.memory)).encode(), np.uint8),
             )
+
+    def forget(self) -> None:
+        """Remove the state: the output is written."""
+        self.path.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove the folder where it holds no state to go on from."""
+        if not self.path.exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def found(self, like: torch.Tensor) -> tuple[State, list[float]] | None:
         """The state that was kept, with all losses so far; nothing where there is none to use.

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from coreset_cli.artifacts.pixels import load_pixels
-from coreset_cli.commands.distillation.job import Opened, opened
+from coreset_cli.commands.distillation.job import Opened, memory_of, opened
 from coreset_cli.commands.distillation.request import Request
 from coreset_cli.condensation.condenser import Schedule, Task
 from coreset_cli.condensation.loop import first_state, iterated
 from coreset_cli.condensation.pool import Pool
 from coreset_cli.condensation.start import noise
-from coreset_cli.device import watched_memory
+from coreset_cli.device import START_UP, watched_memory
 from coreset_cli.training.batches import images_of
 
 __all__ = ["Plan", "plan"]
@@ -86,6 +86,7 @@ def plan(request: Request) -> Plan:
     inputs = opened(request)
     task = _sample(inputs)
     schedule = inputs.method.schedule(task)
+    least = START_UP + memory_of(inputs, inputs.shapeless(), schedule)
     with watched_memory() as largest:
         seconds = _seconds(inputs, task, schedule)
         peak = largest()
@@ -102,7 +103,7 @@ def plan(request: Request) -> Plan:
         iterations=iterations,
         steps=schedule.steps,
         bytes=4 * pixels,
-        memory=peak + 2 * len(inputs.pictures) * c * h * w,
+        memory=max(least, peak + 2 * len(inputs.pictures) * c * h * w),
         iteration_seconds=seconds,
         seconds=iterations * seconds,
         device=str(inputs.device),

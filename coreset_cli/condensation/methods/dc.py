@@ -11,17 +11,15 @@ Deviates: numbers of images a class that the authors give no rounds for have `ip
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jaxtyping import Float32
+from jaxtyping import Float
 from torch import Tensor
 
-from coreset_cli.condensation.condenser import Descent, Schedule, Step, Task
-from coreset_cli.condensation.gradients import both_answers, gradient_loss, rounds
-from coreset_cli.condensation.inner import on_synthetic
+from coreset_cli.condensation.condenser import Schedule, Step, Task
+from coreset_cli.condensation.gradients import both_answers, gradient_loss
+from coreset_cli.condensation.matching import matching_schedule, train_on_synthetic
 from coreset_cli.condensation.settings import demand_momentum, demand_positive
 
 __all__ = ["DC"]
-
-ITERATIONS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,22 +49,21 @@ class DC:
 
     def schedule(self, task: Task) -> Schedule:
         """Several steps an iteration, from noise."""
-        return Schedule(
-            iterations=ITERATIONS,
-            steps=self.steps or rounds(task.ipc)[0],
+        return matching_schedule(
+            task,
             rate=self.rate,
             momentum=self.momentum,
             batch=self.batch,
-            start="noise",
-            descent=Descent(rate=self.network_rate),
+            steps=self.steps,
+            network_rate=self.network_rate,
+            augmentation=None,
         )
 
-    def losses(self, step: Step) -> Iterator[Float32[Tensor, ""]]:
+    def losses(self, step: Step) -> Iterator[Float[Tensor, ""]]:
         """Distance of the gradients."""
         for code in step.classes:
             yield gradient_loss(step.network, *both_answers(step, code, batch=self.batch))
 
     def train(self, step: Step) -> None:
         """On the synthetic pictures."""
-        epochs = self.epochs or rounds(step.task.ipc)[1]
-        step.descend(on_synthetic(step, epochs=epochs))
+        train_on_synthetic(step, self.epochs)

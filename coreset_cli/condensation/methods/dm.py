@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float
 from torch import Tensor
 
 from coreset_cli.condensation.condenser import Schedule, Step, Task, strategy_of
@@ -70,7 +70,7 @@ class DM:
             strategy=strategy_of(self.augmentation, task),
         )
 
-    def losses(self, step: Step) -> Iterator[Float32[Tensor, ""]]:
+    def losses(self, step: Step) -> Iterator[Float[Tensor, ""]]:
         """Squared distance of the means."""
         step.network.requires_grad_(False)
         for code in step.classes:

@@ -9,17 +9,15 @@ Deviates: as `dc`; what is drawn follows from the seed, not from the clock.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jaxtyping import Float32
+from jaxtyping import Float
 from torch import Tensor
 
-from coreset_cli.condensation.condenser import Descent, Schedule, Step, Task, strategy_of
-from coreset_cli.condensation.gradients import both_answers, gradient_loss, rounds
-from coreset_cli.condensation.inner import on_synthetic
+from coreset_cli.condensation.condenser import Schedule, Step, Task
+from coreset_cli.condensation.gradients import both_answers, gradient_loss
+from coreset_cli.condensation.matching import matching_schedule, train_on_synthetic
 from coreset_cli.condensation.settings import demand_momentum, demand_positive
 
 __all__ = ["DSA"]
-
-ITERATIONS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,22 +50,21 @@ class DSA:
 
     def schedule(self, task: Task) -> Schedule:
         """Several steps an iteration, from real pictures."""
-        return Schedule(
-            iterations=ITERATIONS,
-            steps=self.steps or rounds(task.ipc)[0],
+        return matching_schedule(
+            task,
             rate=self.rate,
             momentum=self.momentum,
             batch=self.batch,
-            strategy=strategy_of(self.augmentation, task),
-            descent=Descent(rate=self.network_rate),
+            steps=self.steps,
+            network_rate=self.network_rate,
+            augmentation=self.augmentation,
         )
 
-    def losses(self, step: Step) -> Iterator[Float32[Tensor, ""]]:
+    def losses(self, step: Step) -> Iterator[Float[Tensor, ""]]:
         """Distance of the gradients."""
         for code in step.classes:
             yield gradient_loss(step.network, *both_answers(step, code, batch=self.batch))
 
     def train(self, step: Step) -> None:
         """On the synthetic pictures, each changed for itself."""
-        epochs = self.epochs or rounds(step.task.ipc)[1]
-        step.descend(on_synthetic(step, epochs=epochs))
+        train_on_synthetic(step, self.epochs)
