@@ -14,6 +14,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from coreset_cli.kernels.calibration import Explanation, wrong_beyond_calibration
+
 __all__ = ["Even", "Free", "fitted"]
 
 COOLEST, HOTTEST = 0.25, 16.0
@@ -100,9 +102,10 @@ def fitted(logits: Float[np.ndarray, "m c"], codes: NDArray[np.int64]) -> Even |
     """What makes the labels seen most probable.
 
     Tried are no wrong labels, one share of them, and a transition of which every entry is its own.
-    Wrong labels have to gain half the logarithm of m in log-likelihood for every number, so nobody
-    is accused where logits tell nothing. The last has to gain more over the second than it has more
-    numbers, and needs labels enough to estimate it.
+    One share has to gain half the logarithm of m in log-likelihood, a full transition more than it
+    has more numbers, and it needs labels enough. Either has to gain as much over the best map of
+    the logits, else the labels are right: so nobody is accused where logits tell nothing, or where
+    a better model would explain the labels.
 
     Source: expectation maximisation for the noise of annotators, Dawid & Skene, Applied Statistics
     28, 1979, with one annotator and held-out predictions in the place of the others; held-out
@@ -120,14 +123,19 @@ def fitted(logits: Float[np.ndarray, "m c"], codes: NDArray[np.int64]) -> Even |
         return Even(1.0, 0.0, shares)
     right = _at_best_temperature(lambda t: _right(logits, t, codes, shares))
     evenly = _at_best_temperature(lambda t: _even(logits, t, codes, shares))
-    each = np.log(m) / 2
-    best = evenly if evenly[0] - right[0] > each else right
-    if m < ROWS_PER_ENTRY * c * c:
-        return best[1]
-    freely = _at_best_temperature(lambda t: _free(logits, t, codes, shares))
-    numbers = c * (c - 1)
-    more = freely[0] - evenly[0] > numbers - 1 and freely[0] - right[0] > numbers * each
-    return freely[1] if more else best[1]
+    each = float(np.log(m)) / 2
+    found: Even | Free = evenly[1] if evenly[0] - right[0] > each else right[1]
+    best = evenly[0]
+    if m >= ROWS_PER_ENTRY * c * c:
+        freely = _at_best_temperature(lambda t: _free(logits, t, codes, shares))
+        numbers = c * (c - 1)
+        if freely[0] - evenly[0] > numbers - 1 and freely[0] - right[0] > numbers:
+            found = freely[1]
+            best = freely[0]
+    if found is right[1]:
+        return found
+    known = Explanation(best, evenly[1].temperature, evenly[1].wrong)
+    return found if wrong_beyond_calibration(logits, codes, known, each) else right[1]
 
 
 def _at_best_temperature(fit: Callable[[float], tuple[float, Kind]]) -> tuple[float, Kind]:

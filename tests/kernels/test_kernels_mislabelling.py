@@ -66,6 +66,16 @@ def test_flips_between_two_classes_are_found():
     np.testing.assert_allclose(found.transition.sum(1), 1, rtol=1e-12)
 
 
+def test_flips_are_found_in_classes_of_unequal_size():
+    """A full transition has 90 numbers for 3,000 labels; half the logarithm each were too many."""
+    shares = np.array([0.27, 0.19, 0.14, 0.1, 0.08, 0.07, 0.06, 0.04, 0.03, 0.02])
+    flips = 0.9 * np.eye(10) + 0.1 * np.roll(np.eye(10), 1, axis=1)
+    logits, _, labels = drawn(3000, flips, shares=shares)
+    found = fitted(logits, labels)
+    assert isinstance(found, Free)
+    assert found.transition.diagonal()[:5].mean() == pytest.approx(0.9, abs=0.05)
+
+
 def test_few_labels_are_not_estimated_entry_by_entry():
     logits, _, labels = drawn(89, FLIPS)
     assert isinstance(fitted(logits, labels), Even)
@@ -146,11 +156,13 @@ def test_one_class_is_right():
 def test_impossible_rows_are_not_trusted():
     """Logits so far apart that a probability is 0."""
     logits = np.array([[0.0, 5000.0], [5000, 0]] * 30)
-    labels = np.array([0, 0] * 30)
-    labels[0] = 1
-    trust = fitted(logits, labels).right(logits, labels)
-    assert np.isfinite(trust).all()
-    assert trust[2] < 0.05 < 0.95 < trust[1]
+    labels = np.array([1, 0] * 30)
+    labels[:3] = [1, 0, 0]
+    assert np.isfinite(fitted(logits, labels).right(logits, labels)).all()
+    for kind in (Even(1.0, 0.1, np.array([0.5, 0.5])), Free(1.0, evenly(2, 0.1))):
+        trust = kind.right(logits, labels)
+        assert np.isfinite(trust).all()
+        assert trust[2] < 0.05 < 0.95 < trust[1]
 
 
 def test_logits_that_tell_nothing_accuse_nobody():
