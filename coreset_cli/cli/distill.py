@@ -87,6 +87,14 @@ def distill(
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Draw all images here, a row a class: .png."),
     ] = None,
+    coverage: Annotated[
+        Path | None,
+        typer.Option(
+            "--coverage",
+            metavar="FILE",
+            help="Draw which real images each learned one is nearest to, a panel a class: .png.",
+        ),
+    ] = None,
     checkpoint_every: Annotated[
         int | None,
         typer.Option(
@@ -129,6 +137,7 @@ def distill(
         label=label,
         root=root,
         plot=plot,
+        coverage=coverage,
         checkpoint_every=checkpoint_every,
         seed=seed,
         device=device,

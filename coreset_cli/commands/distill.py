@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from coreset_cli.artifacts.manifest import Manifest
 from coreset_cli.artifacts.synthetic import Synthetic, content_digest, write_synthetic
+from coreset_cli.commands.distillation.coverage import draw_coverage
 from coreset_cli.commands.distillation.figure import draw
 from coreset_cli.commands.distillation.job import Job, Watch, loaded, opened, settings_of
 from coreset_cli.commands.distillation.partial import Kept
@@ -58,6 +59,8 @@ def _written(job: Job, kept: Kept, started: float, watch: Watch) -> Manifest:
     write_synthetic(request.output, synthetic, lambda: manifest)
     if request.plot is not None:
         draw(synthetic, request.plot)
+    if request.coverage is not None:
+        draw_coverage(job, state.pixels, request.coverage)
     return manifest
 
 

@@ -33,7 +33,16 @@ from coreset_cli.training.formation import decoded
 from coreset_cli.training.networks import Network, NetworkSpec, build
 from coreset_cli.training.siamese import Strategy, Warp, draw_warp, parse_strategy
 
-__all__ = ["Condenser", "Descent", "Schedule", "Step", "Task", "generator_of", "strategy_of"]
+__all__ = [
+    "Condenser",
+    "Descent",
+    "Schedule",
+    "Step",
+    "Task",
+    "generator_of",
+    "seen",
+    "strategy_of",
+]
 
 FULL = "color_crop_cutout_flip_scale_rotate"
 """All augmentation there is."""
@@ -132,6 +141,22 @@ class Schedule:
     notes: tuple[str, ...] = ()
 
 
+def seen(
+    task: Task, schedule: Schedule, stored: Float[Tensor, "m c h w"]
+) -> Float[Tensor, "p c h w"]:
+    """Decoded pictures as a network takes them, those of an image following one another.
+
+    Args:
+        task: what is condensed.
+        schedule: of the method.
+        stored: some images.
+    """
+    pictures = decoded(stored, schedule.factor)
+    if schedule.space == "normalised":
+        return pictures
+    return task.pool.images.normalise(255 * pictures)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Step:
     """One step of the loop, as a method sees it.
@@ -173,10 +198,9 @@ class Step:
 
     def synthetic(self, code: int | None = None) -> Float[Tensor, "p c h w"]:
         """Decoded synthetic pictures of a class, or of all, as a network takes them."""
-        ipc, images = self.task.ipc, self.task.pool.images
+        ipc = self.task.ipc
         stored = self.pixels if code is None else self.pixels[code * ipc : (code + 1) * ipc]
-        pictures = decoded(stored, self.schedule.factor)
-        return pictures if self.schedule.space == "normalised" else images.normalise(255 * pictures)
+        return seen(self.task, self.schedule, stored)
 
     def real(self, code: int, count: int) -> Float[Tensor, "m c h w"]:
         """Real pictures of a class, drawn anew in each step, as a network takes them."""

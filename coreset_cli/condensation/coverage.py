@@ -9,11 +9,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from coreset_cli.condensation.cells import nearest_cells
+from coreset_cli.condensation.condenser import Schedule, Task, generator_of, seen
 from coreset_cli.condensation.rows import numbered
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.projection import plane_of
+from coreset_cli.training.networks import Network
 
-__all__ = ["Covered", "covered"]
+__all__ = ["MOST_ROWS", "Covered", "covered", "covered_class"]
+
+MOST_ROWS = 1_000
+"""Real rows of a class, drawn where there are more."""
+
+TOGETHER = 256
+"""Rows of a forward pass."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,3 +57,23 @@ def covered(rows: Float[Tensor, "m e"], images: Float[Tensor, "s e"]) -> Covered
         images=plane[len(rows) :],
         cells=nearest_cells(rows, images).cpu().numpy(),
     )
+
+
+def covered_class(
+    task: Task, schedule: Schedule, pixels: Float[Tensor, "m c h w"], network: Network, code: int
+) -> Covered:
+    """What the decoded pictures of a class stand for, of its real rows or a thousand of them.
+
+    Args:
+        task: what was condensed.
+        schedule: of the method.
+        pixels: of all classes, as stored.
+        network: whose features say what is near.
+        code: the class.
+    """
+    rows = task.pool.drawn(code, MOST_ROWS, generator_of(task.seed, f"coverage {code}"))
+    network.eval()
+    with torch.no_grad():
+        real = [network.features(task.pool.pictures(some)) for some in rows.split(TOGETHER)]
+        stored = pixels[code * task.ipc : (code + 1) * task.ipc]
+        return covered(torch.cat(real), network.features(seen(task, schedule, stored)))

@@ -35,6 +35,7 @@ class Request:
         label: column or file of labels.
         root: folder of data sets known by name.
         plot: where to draw the images.
+        coverage: where to draw the real rows that each of them stands for.
         checkpoint_every: outer iterations between two checkpoints; none goes by time.
         seed: of all draws.
         device: as typed.
@@ -56,6 +57,7 @@ class Request:
     label: str | None = None
     root: Path | None = None
     plot: Path | None = None
+    coverage: Path | None = None
     checkpoint_every: int | None = None
     seed: int = 0
     device: str = "auto"
@@ -95,11 +97,17 @@ class Request:
             )
         if self.output.suffix.lower() != ".parquet":
             raise InvalidParameter(f"{self.output}: a synthetic set is written as .parquet")
-        if self.plot is not None and self.plot.suffix.lower() != ".png":
-            raise InvalidParameter(f"--plot {self.plot}: images are drawn as .png")
-        if self.plot is not None and self.plot.resolve() == self.output.resolve():
-            raise InvalidParameter(f"{self.plot} is named for two outputs; give each its own file")
+        drawn = {"--plot": self.plot, "--coverage": self.coverage}
+        outputs = [self.output.resolve()]
+        for option, path in drawn.items():
+            if path is None:
+                continue
+            if path.suffix.lower() != ".png":
+                raise InvalidParameter(f"{option} {path}: images are drawn as .png")
+            if path.resolve() in outputs:
+                raise InvalidParameter(f"{path} is named for two outputs; give each its own file")
+            outputs.append(path.resolve())
         selections = [str(path) for path in (self.first_rows, self.real_subset) if path is not None]
-        for path in filter(None, (self.output, self.plot)):
+        for path in filter(None, (self.output, *drawn.values())):
             refuse_inside(path, (*self.paths, *selections, *label_files(self.label)))
             refuse_existing(path, force=self.force)

@@ -14,7 +14,7 @@ from coreset_cli.condensation.condenser import Condenser
 from coreset_cli.condensation.loop import condense
 from coreset_cli.condensation.pool import pool_of
 
-SMALL = {"steps": "2", "epochs": "1", "inner": "1", "n_data": "32", "batch": "8", "rate": "0.05"}
+SMALL = {"steps": "2", "epochs": "1", "trained": "32", "batch": "8", "rate": "0.05"}
 
 
 def small(name):
