@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -66,12 +67,12 @@ class Kept:
             like: [m c h w] pixels of the same run, on its device.
         """
         try:
-            with np.load(self.path, allow_pickle=False) as arrays:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 pixels, velocity, losses = (
                     arrays[name] for name in ("pixels", "velocity", "losses")
                 )
                 memory = json.loads(arrays["memory"].tobytes())
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None  # it is absent or damaged: begin again
         if pixels.shape != like.shape or velocity.shape != like.shape or not len(losses):
             return None
