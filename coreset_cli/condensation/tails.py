@@ -38,9 +38,13 @@ def _note(step: Step, losses: Float64[Tensor, " m"], cells: Int64[Tensor, " m"])
     means = torch.zeros(len(numbers), dtype=losses.dtype, device=losses.device)
     means.index_add_(0, codes, losses).div_(sizes)
     memory = step.memory
-    before = memory.get("cell_batches", 0.0) if memory.get("cells_at") == step.iteration else 0.0
+    before = (
+        memory.get("cell_batches", 0.0)
+        if memory.get("cells_of_iteration") == step.iteration
+        else 0.0
+    )
     if before == 0:
-        memory["cells_at"] = float(step.iteration)
+        memory["cells_of_iteration"] = float(step.iteration)
         memory["cells"] = memory["largest_cell"] = memory["worst_cell_loss"] = 0.0
         memory["smallest_cell"] = float(len(cells))
     memory["cells"] += (len(numbers) - memory["cells"]) / (before + 1)
