@@ -88,10 +88,7 @@ def evaluate(
     count: Annotated[
         list[int] | None, typer.Option("--count", "-k", help="Rows to keep; repeatable.")
     ] = None,
-    balance: Annotated[
-        options.Balance | None,
-        typer.Option("--balance", help="How classes share. [default: proportional]"),
-    ] = None,
+    balance: options.Balance = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -178,7 +175,7 @@ def evaluate(
         baselines=command.parse_baselines(baselines),
         methods=command.settings_of(names, values),
         budgets=command.budgets_of(ratio or [], count or []),
-        balance=None if balance is None else balance.value,
+        balance=balance,
         demands=command.parse_gates(fail_under or []),
         proxy_data=proxy_data,
         seed=seed,

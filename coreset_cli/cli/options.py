@@ -28,12 +28,11 @@ __all__ = [
 ]
 
 
-class Balance(Enum):
-    """How classes share the budget."""
-
-    none = "none"
-    proportional = "proportional"
-    equal = "equal"
+def complete_balance(incomplete: str) -> list[str]:
+    """Ways to share a budget, for the shell to complete."""
+    return [
+        name for name in ("none", "proportional", "equal", "cvar") if name.startswith(incomplete)
+    ]
 
 
 def complete_method(incomplete: str) -> list[str]:
@@ -43,6 +42,17 @@ def complete_method(incomplete: str) -> list[str]:
     return [name for name in method_names() if name.startswith(incomplete)]
 
 
+Balance = Annotated[
+    str | None,
+    typer.Option(
+        "--balance",
+        metavar="NAME[:SETTING=VALUE,…]",
+        help="How classes share the budget: none, proportional or equal; or cvar, as in "
+        "cvar:groups=4,level=0.2,mix=0.5,trim=0: more for groups that are predicted badly, wrong "
+        "labels among them unless trimmed. [default: proportional where labels exist]",
+        autocompletion=complete_balance,
+    ),
+]
 Method = Annotated[
     str,
     typer.Option(

@@ -27,12 +27,7 @@ def select(
     ] = None,
     count: options.Count = None,
     output: options.Output = None,
-    balance: Annotated[
-        options.Balance | None,
-        typer.Option(
-            "--balance", help="How classes share. [default: proportional where labels exist]"
-        ),
-    ] = None,
+    balance: options.Balance = None,
     min_per_class: options.MinPerClass = 0,
     settings: options.Settings = None,
     label: options.Label = None,
@@ -79,7 +74,7 @@ def select(
         method=name,
         budget=budget,
         settings=parse_settings(settings or []),
-        balance=None if balance is None else balance.value,
+        balance=balance,
         min_per_class=min_per_class,
         column=column,
         ids=id_,

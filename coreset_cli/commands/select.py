@@ -3,9 +3,9 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -13,30 +13,26 @@ from coreset_cli.artifacts.columns import label_files
 from coreset_cli.artifacts.embeddings import Embeddings, Scan, open_embeddings, require_finite, scan
 from coreset_cli.artifacts.lineage import parents_of
 from coreset_cli.artifacts.manifest import Manifest
-from coreset_cli.artifacts.samples import Samples, require_labels
 from coreset_cli.artifacts.selection import Selection, roles_of
 from coreset_cli.artifacts.selection_file import format_of, write_selection
 from coreset_cli.commands.budget import Budget
 from coreset_cli.commands.register import make_method
+from coreset_cli.commands.select_balance import build_selector
 from coreset_cli.commands.select_loops import load_loops
 from coreset_cli.commands.select_memo import NOTHING_UNFINISHED, Unfinished, key_of
 from coreset_cli.commands.select_memory import planned_memory
-from coreset_cli.commands.select_pseudo import clustering_of
-from coreset_cli.commands.select_score import Column, given_column, score_told, selector_of
+from coreset_cli.commands.select_score import Column, given_column, score_told
 from coreset_cli.commands.select_signals import Source, signals_source
 from coreset_cli.compose.judged import Judged, inside_classes
-from coreset_cli.compose.per_class import PerClass
 from coreset_cli.device import find_device, watched_memory
-from coreset_cli.errors import InvalidParameter
 from coreset_cli.io.atomic import refuse_existing, refuse_inside
 from coreset_cli.io.digest import lines_digest
 from coreset_cli.kernels.points import Points
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Inputs, Picks, Score, Selector, choose
 
-__all__ = ["Balance", "Request", "Target", "Unfinished", "build_selector", "select"]
+__all__ = ["Request", "Target", "Unfinished", "build_selector", "select"]
 
-Balance = Literal["none", "proportional", "equal"]
 Watch = Callable[[str, int, int], None]
 """Told of a stage, the rows or picks done, and all of them."""
 
@@ -50,7 +46,8 @@ class Request:
         method: name of a method.
         budget: rows to pick.
         settings: the method's parameters, as texts.
-        balance: how classes share the budget; by default proportional where labels exist.
+        balance: how classes share the budget, as `parse_balance` reads it; by default proportional
+            where labels exist.
         min_per_class: rows every class gives at least.
         column: column of vectors.
         ids: column of ids.
@@ -66,7 +63,7 @@ class Request:
     method: str
     budget: Budget
     settings: Mapping[str, str]
-    balance: Balance | None = None
+    balance: str | None = None
     min_per_class: int = 0
     column: str | None = None
     ids: str | None = None
@@ -174,31 +171,6 @@ def _select(
         roles=roles_of(picks.support),
         manifest=manifest,
     )
-
-
-def build_selector(
-    method: Selector | Score, balance: Balance | None, data: Samples, min_per_class: int = 0
-) -> Selector:
-    """Wrap a method for the classes of an input.
-
-    Raises:
-        InvalidParameter: a balance without labels, or a method that ranks all classes itself.
-    """
-    selector = selector_of(method)
-    if balance is None:
-        whole = getattr(method, "scope", "pool") == "global" or clustering_of(method) is not None
-        balance = "none" if data.labels is None or whole else "proportional"
-    if balance == "none":
-        if min_per_class:
-            raise InvalidParameter("--min-per-class needs --balance proportional or equal")
-        return selector
-    require_labels(data)
-    if getattr(method, "scope", "pool") == "global":
-        raise InvalidParameter("scope=global ranks all classes together; use --balance none")
-    if isinstance(selector, Judged):
-        inside = PerClass(method=selector.method, balance=balance, least=min_per_class)
-        return replace(selector, method=inside)
-    return PerClass(method=selector, balance=balance, least=min_per_class)
 
 
 def zero_warning(data: Embeddings, found: Scan) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ from coreset_cli.commands.select_signals import made_up_signals
 from coreset_cli.compose.judged import Judged
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass
+from coreset_cli.compose.per_group import PerGroup
 from coreset_cli.io.matrix import Matrix, Shard
+from coreset_cli.kernels.clustering import SphericalKMeans
 from coreset_cli.kernels.points import SMALL, Points
 from coreset_cli.seeds import Key, Rng
 from coreset_cli.selector import Inputs, Selector, silent
@@ -42,7 +44,9 @@ def load_loops(selector: Selector, values: int, device: torch.device) -> None:
     key = Key(np.arange(n), np.arange(n, dtype=np.uint64))
     points = Points(Matrix([Shard("made up", rows)]), key, device)
     method = selector
-    if isinstance(selector, PerClass):
+    if isinstance(selector, PerGroup):
+        SphericalKMeans().codes(points, 2, Rng(0), silent)
+    if isinstance(selector, PerClass | PerGroup):
         method, points = selector.method, points.one_thread()
     classes = Labels(np.zeros(n, np.int64), ("one",))
     signals = made_up_signals(n, 2, 2, selector.needs)

@@ -15,8 +15,10 @@ from coreset_cli.commands.select_signals import made_up_signals
 from coreset_cli.compose.judged import Judged
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass, at_once
+from coreset_cli.compose.per_group import PerGroup
 from coreset_cli.compose.threads import Tally, side_by_side
 from coreset_cli.io.matrix import Matrix, Shard
+from coreset_cli.kernels.clustering import SphericalKMeans
 from coreset_cli.kernels.cuda.chain import far
 from coreset_cli.kernels.fixed import START_ROWS
 from coreset_cli.kernels.points import SMALL, Points
@@ -51,6 +53,9 @@ FEW_CLASSES = 20
 
 SAMPLE_IDS = 20_000
 """Ids whose digest is measured."""
+
+GROUPED_ROWS = 4096
+"""Rows that are divided into groups to see how long it takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +143,9 @@ def measured_times(
         judge = ByScore(method=selector.judge)
         judging = sum(_in_one_pool(data, judge, data.matrix.n, device, room, int(rate)))
         selector = selector.method
-    if isinstance(selector, PerClass):
+    if isinstance(selector, PerGroup):
+        centre, picking = _by_group(data, selector, k, device, room)
+    elif isinstance(selector, PerClass):
         centre, picking = _by_class(data, selector, k, device, room)
     else:
         centre, picking = _in_one_pool(data, selector, k, device, room, int(rate))
@@ -205,6 +212,25 @@ def _as_large(labels: Labels, n: int) -> Labels:
     c = len(labels.names)
     few = max(min(c, FEW_CLASSES), c * len(labels.codes) // n)
     return Labels(labels.codes % few, labels.names[:few])
+
+
+def _by_group(
+    data: Embeddings, selector: PerGroup, k: int, device: torch.device, room: int
+) -> tuple[float, float]:
+    """Seconds before the first pick and of all picks, from groups of equal size made up."""
+    n, d, most = data.matrix.n, data.matrix.d, selector.groups
+    labels = data.labels or Labels(np.zeros(n, np.int64), ("all",))
+    rows = np.flatnonzero(labels.codes == labels.counts().argmax())[:GROUPED_ROWS]
+    points = Points(data.matrix, data.ids.key(), device, room=room).subset(rows)
+    by, count = SphericalKMeans(), min(most, len(rows))
+    started = time.perf_counter()
+    by.codes(points, count, Rng(0), silent)
+    grouping = (time.perf_counter() - started) * by.work(n, d, most) / by.work(len(rows), d, count)
+    codes = labels.codes * most + np.arange(n) % most
+    names = tuple(map(str, range(len(labels.names) * most)))
+    alike = PerClass(method=selector.method)
+    before, picking = _by_class(replace(data, labels=Labels(codes, names)), alike, k, device, room)
+    return grouping + before, picking
 
 
 def _by_class(

@@ -11,6 +11,7 @@ from coreset_cli.artifacts.samples import require_labels
 from coreset_cli.compose.judged import Judged
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass, at_once
+from coreset_cli.compose.per_group import PerGroup
 from coreset_cli.device import START_UP, anonymous_memory, require_memory
 from coreset_cli.kernels.coordinate import COLUMN_BYTES
 from coreset_cli.kernels.fixed import START_ROWS
@@ -105,7 +106,7 @@ def planned_memory(
         return replace(max(planned, key=lambda plan: plan.peak), room=planned[1].room)
     sizes, quotas = np.array([n]), np.array([k])
     needed = LEAST + beside + n * ROW_BYTES + k * PICK_BYTES + _blocks(n, d)
-    if isinstance(selector, PerClass):
+    if isinstance(selector, PerClass | PerGroup):
         sizes, quotas = _at_once(data, selector, k, device)
         needed += n * CLASS_BYTES
     costs = [selector.cost(*pool) for pool in zip(sizes.tolist(), quotas.tolist(), strict=True)]
@@ -143,13 +144,16 @@ def memory_of_any(data: Embeddings) -> int:
 
 
 def _at_once(
-    data: Embeddings, selector: PerClass, k: int, device: torch.device
+    data: Embeddings, selector: PerClass | PerGroup, k: int, device: torch.device
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and picks of the classes that are worked on at once, at most: the largest ones.
 
+    Of groups no more is known than that they lie in classes.
+
     Where the largest is picked from alone, those behind it may still hold more together.
     """
-    sizes = require_labels(data).counts()
+    labels = data.labels if isinstance(selector, PerGroup) else require_labels(data)
+    sizes = np.array([data.matrix.n]) if labels is None else labels.counts()
     quotas = selector.quotas(sizes, k)
     largest = np.lexsort((-quotas, -sizes * (quotas > 0)))
     alone, most = at_once(selector, sizes[largest].tolist(), data.matrix.d, device)

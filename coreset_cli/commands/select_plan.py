@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 
 from coreset_cli.artifacts.embeddings import Embeddings, open_embeddings
 from coreset_cli.commands.register import make_method
-from coreset_cli.commands.select import Request, build_selector
+from coreset_cli.commands.select import Request
+from coreset_cli.commands.select_balance import build_selector
 from coreset_cli.commands.select_loops import load_loops
 from coreset_cli.commands.select_measure import measured_times
 from coreset_cli.commands.select_memory import planned_memory
@@ -132,8 +133,7 @@ def plan(request: Request) -> Plan:
 def _bytes_to_read(data: Embeddings, selector: Selector, k: int) -> int:
     """Once to check the values, then what the method reads, rounded rows at 2 bytes a value."""
     n, pools = data.matrix.n, 1
-    if inside_classes(selector) is not None:
-        assert data.labels is not None
+    if inside_classes(selector) is not None and data.labels is not None:
         pools = len(data.labels.names)
     cost = selector.cost(max(1, n // pools), max(1, k // pools))
     stored = (1 + cost.reads) * data.matrix.dtype.itemsize

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from coreset_cli.compose.per_class import PerClass
+from coreset_cli.compose.per_group import PerGroup
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, Score, Selector, needs
 
@@ -53,7 +54,10 @@ class Judged:
         return self.judge.cost(n, n).then(self.method.cost(n, k), self.held)
 
 
-def inside_classes(selector: Selector) -> PerClass | None:
-    """What runs inside every class, also where all rows are judged first; none in one pool."""
+def inside_classes(selector: Selector) -> PerClass | PerGroup | None:
+    """What runs inside every class, or group of alike rows, also where all rows are judged first.
+
+    None where a method sees one pool.
+    """
     inner = selector.method if isinstance(selector, Judged) else selector
-    return inner if isinstance(inner, PerClass) else None
+    return inner if isinstance(inner, PerClass | PerGroup) else None

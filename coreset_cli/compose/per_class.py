@@ -25,7 +25,7 @@ from coreset_cli.kernels.points import SMALL, Points
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Cost, Field, Inputs, Picks, Selector, choose, needs
 
-__all__ = ["PerClass", "at_once"]
+__all__ = ["PerClass", "at_once", "picked_inside"]
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -69,31 +69,7 @@ class PerClass:
         """Pick k rows, each class's own list in its turns."""
         sizes = data.labels.counts()
         turns, notes = self._turns(sizes, k)
-        rows_of = members(data.labels.codes, len(sizes))
-        places_of = members(turns, len(sizes))
-        classes = [
-            _Class(number, rows, places)
-            for number, (rows, places) in enumerate(zip(rows_of, places_of, strict=True))
-            if len(places)
-        ]
-        finished = Finished(data.memo)
-        tally = Tally(data.progress, finished.asked, k)
-        if finished.asked:
-            data.progress(finished.asked, k)
-
-        def inside(one: _Class, *, alone: bool) -> Picks:
-            memo = data.memo.part(f"class-{one.number}")
-            part = data.subset(one.rows, tally.of_a_piece(), memo)
-            picks = choose(self.method, part if alone else part.one_thread(), len(one.places), rng)
-            finished.add(one.number, picks, len(one.places), memo)
-            return picks
-
-        left = [one for one in classes if one.number not in finished.found]
-        ahead, crowd = _divided(left, data.points, self)
-        side_by_side(partial(inside, alone=True), ahead, 1, tally)
-        workers = _workers(crowd, data.points, self)
-        side_by_side(partial(inside, alone=False), crowd, workers, tally)
-        return _merged(classes, finished.found, k, notes)
+        return picked_inside(self.method, data, data.labels.codes, turns, rng, notes=notes)
 
     def quotas(self, sizes: NDArray[np.int64], k: int) -> NDArray[np.int64]:
         """Rows that each class gives to a selection of k."""
@@ -117,6 +93,53 @@ class PerClass:
         )
 
 
+def picked_inside(
+    method: Selector,
+    data: Inputs,
+    codes: NDArray[np.int64],
+    turns: NDArray[np.int64],
+    rng: Rng,
+    *,
+    notes: tuple[str, ...] = (),
+) -> Picks:
+    """Run a selector inside each class, and place what it gives by the classes' turns.
+
+    Args:
+        method: what runs inside each class.
+        data: all rows.
+        codes: [n] class of each row; of whatever division of the rows.
+        turns: [k] whose turn it is; a class has no more turns than rows.
+        rng: all randomness.
+        notes: what is known beforehand.
+    """
+    k, count = len(turns), int(codes.max()) + 1
+    classes = [
+        _Class(number, rows, places)
+        for number, (rows, places) in enumerate(
+            zip(members(codes, count), members(turns, count), strict=True)
+        )
+        if len(places)
+    ]
+    finished = Finished(data.memo)
+    tally = Tally(data.progress, finished.asked, k)
+    if finished.asked:
+        data.progress(finished.asked, k)
+
+    def inside(one: _Class, *, alone: bool) -> Picks:
+        memo = data.memo.part(f"class-{one.number}")
+        part = data.subset(one.rows, tally.of_a_piece(), memo)
+        picks = choose(method, part if alone else part.one_thread(), len(one.places), rng)
+        finished.add(one.number, picks, len(one.places), memo)
+        return picks
+
+    left = [one for one in classes if one.number not in finished.found]
+    ahead, crowd = _divided(left, data.points, method)
+    side_by_side(partial(inside, alone=True), ahead, 1, tally)
+    workers = _workers(crowd, data.points, method)
+    side_by_side(partial(inside, alone=False), crowd, workers, tally)
+    return _merged(classes, finished.found, k, notes)
+
+
 @dataclass(frozen=True)
 class _Class:
     """A class: its number, its rows, and their places among all picks."""
@@ -127,7 +150,7 @@ class _Class:
 
 
 def at_once(
-    selector: PerClass, sizes: Sequence[int], d: int, device: torch.device
+    selector: Selector, sizes: Sequence[int], d: int, device: torch.device
 ) -> tuple[int, int]:
     """How many of the largest classes run alone, and how many of the others at once, at most.
 
@@ -150,7 +173,7 @@ def at_once(
 
 
 def _divided(
-    classes: list[_Class], points: Points | None, selector: PerClass
+    classes: list[_Class], points: Points | None, selector: Selector
 ) -> tuple[list[_Class], list[_Class]]:
     """Classes that run one after another on all threads, and those that run side by side.
 
@@ -172,7 +195,7 @@ def _divided(
     return largest_first[:ahead], largest_first[ahead:]
 
 
-def _workers(classes: list[_Class], points: Points | None, selector: PerClass) -> int:
+def _workers(classes: list[_Class], points: Points | None, selector: Selector) -> int:
     """How many classes, the largest first, run at once: as many as there is room for."""
     if points is None or not classes:
         return 1

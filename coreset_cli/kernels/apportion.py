@@ -15,6 +15,7 @@ __all__ = [
     "largest_remainders",
     "raised_quotas",
     "webster_turns",
+    "weighted_turns",
 ]
 
 
@@ -60,9 +61,31 @@ def webster_turns(sizes: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     Returns:
         [k] group of each turn.
     """
-    due = [(2 * np.arange(1, m + 1) - 1) / m for m in sizes]
-    group = np.repeat(np.arange(len(sizes)), [len(times) for times in due])
-    return group[np.lexsort((group, np.concatenate(due)))][:k]
+    return weighted_turns(sizes, sizes, k)
+
+
+def weighted_turns(
+    weights: NDArray[np.int64] | NDArray[np.float64], sizes: NDArray[np.int64], k: int
+) -> NDArray[np.int64]:
+    """Whose turn it is, k times, by Webster's rule on weights that are not the sizes.
+
+    The j-th row of a group of weight w is due at (j − ½)/w, as long as it has rows. Groups of
+    weight 0 have their turns after all others, by their sizes.
+
+    Args:
+        weights: [g] at least 0.
+        sizes: [g] rows of each group.
+        k: turns, at most the sum of the sizes.
+
+    Returns:
+        [k] group of each turn.
+    """
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    halves = np.concatenate([2 * np.arange(1, m + 1) - 1 for m in sizes])
+    weight = weights[group]
+    last = weight == 0
+    due = halves / np.where(last, sizes[group], weight)
+    return group[np.lexsort((group, due, last))][:k]
 
 
 def equal_turns(sizes: NDArray[np.int64], k: int) -> NDArray[np.int64]:

@@ -16,11 +16,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from coreset_cli.artifacts.dynamics import FloatArray
 from coreset_cli.errors import InvalidParameter
+from coreset_cli.kernels.gradients import probabilities
 from coreset_cli.kernels.groups import members
+from coreset_cli.kernels.rowwise import rowwise
 from coreset_cli.kernels.shares import floored_share
 
-__all__ = ["Risk", "cell_tail", "row_tail", "untrimmed", "within_cells"]
+__all__ = ["Risk", "cell_tail", "log_losses", "row_tail", "untrimmed", "within_cells"]
+
+LEAST = 1e-6
+"""No probability of a row's own label counts as less: a class that no row of a training part has
+is not infinitely bad."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +164,24 @@ def untrimmed(losses: NDArray[np.float64], trim: Decimal) -> NDArray[np.int64]:
     """
     gone = floored_share(trim, len(losses))
     return np.sort(np.argsort(-losses, kind="stable")[gone:])
+
+
+def log_losses(logits: FloatArray, targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """[n] −ln of the probability of each row's label, at most −ln 1e-6.
+
+    Args:
+        logits: [n, c].
+        targets: [n] class of each row.
+
+    Raises:
+        NotFinite: NaN or Inf among the logits.
+    """
+
+    def part(some: FloatArray, own: NDArray[np.int64]) -> NDArray[np.float64]:
+        p = np.take_along_axis(probabilities(some), own[:, None], 1)[:, 0]
+        return np.maximum(0.0, -np.log(np.maximum(p, LEAST)))
+
+    return rowwise(part, logits, targets)
 
 
 def _rows(level: Decimal, n: int) -> float:

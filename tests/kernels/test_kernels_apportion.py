@@ -12,6 +12,7 @@ from coreset_cli.kernels.apportion import (
     largest_remainders,
     raised_quotas,
     webster_turns,
+    weighted_turns,
 )
 
 
@@ -114,3 +115,22 @@ def test_largest_remainders_are_exact(share, sizes):
     # who gives one more has the larger fraction, or the same and the smaller number
     order = sorted(range(len(sizes)), key=lambda g: (floor(exact[g]) - exact[g], g))
     assert [more[g] for g in order] == sorted(more, reverse=True)
+
+
+def test_weighted_hand_worked():
+    """Due at ½/3 and 1½/3 for weight 3, at ½, 1½ and 2½ for weight 1; then those of weight 0."""
+    turns = weighted_turns(np.array([3.0, 1.0, 0.0, 0.0]), np.array([2, 3, 1, 2]), 8)
+    assert turns.tolist() == [0, 0, 1, 1, 1, 3, 2, 3]
+
+
+@given(sizes=some_sizes, data=st.data())
+def test_weighted_equals_fractions_and_nests(sizes, data):
+    weights = data.draw(st.lists(st.integers(0, 9), min_size=len(sizes), max_size=len(sizes)))
+    due = [
+        (weight == 0, Fraction(2 * j - 1, weight or size), group)
+        for group, (weight, size) in enumerate(zip(weights, sizes, strict=True))
+        for j in range(1, size + 1)
+    ]
+    k = data.draw(st.integers(1, sum(sizes)))
+    expected = [group for *_, group in sorted(due)[:k]]
+    assert weighted_turns(np.array(weights, float), np.array(sizes), k).tolist() == expected

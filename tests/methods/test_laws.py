@@ -26,13 +26,15 @@ from coreset_cli.commands.register import make_method, method_class, method_name
 from coreset_cli.commands.select import Request, select
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass
+from coreset_cli.compose.per_group import PerGroup
 from coreset_cli.errors import InfeasibleBudget, MissingInput, NotFinite
 from coreset_cli.kernels import compiled, points
 from coreset_cli.kernels.points import Points
+from coreset_cli.kernels.risk import Risk
 from coreset_cli.seeds import Rng
 from coreset_cli.selector import Inputs, Score, Selector, choose
 
-WRAPPERS = ["bare", "proportional", "equal"]
+WRAPPERS = ["bare", "proportional", "equal", "cvar"]
 EXACT = {"easy", "echo", "facility-location", "gm", "graph-cut", "hard", "herding", "k-center",
          "kernel-herding", "kernel-thinning", "moderate", "prototypes", "random", "semdedup",
          "topk", "zcore"}  # fmt: skip
@@ -76,9 +78,11 @@ class Case:
     def selector(self) -> Selector:
         method = self.method()
         selector = ByScore(method=method) if isinstance(method, Score) else method
-        return (
-            selector if self.wrapper == "bare" else PerClass(method=selector, balance=self.wrapper)
-        )
+        if self.wrapper == "bare":
+            return selector
+        if self.wrapper == "cvar":
+            return PerGroup(method=selector, groups=3, risk=Risk(level=0.2, mix=0.5, trim=0.1))
+        return PerClass(method=selector, balance=self.wrapper)
 
     def among(self, listed: list[tuple[str, dict[str, str]]]) -> bool:
         return (self.name, dict(self.settings)) in listed
@@ -155,7 +159,9 @@ def data_of(case: Case, rows=ROWS, labels=LABELS, ids=None) -> Inputs:
 def test_all_wrappers_are_here():
     files = Path(coreset_cli.compose.__file__).parent.glob("*.py")
     beside = {"__init__", "finished", "threads"}  # how `per_class` runs its classes
-    assert {file.stem for file in files} - beside == {"judged", "keep", "per_class", "scored"}
+    assert {file.stem for file in files} - beside == {
+        "judged", "keep", "per_class", "per_group", "scored"
+    }  # fmt: skip
 
 
 @cases
@@ -173,6 +179,8 @@ def test_one_row_of_one_value(case):
 
 @cases
 def test_one_class_is_one_pool(case):
+    if case.wrapper == "cvar":
+        return
     picks = case.pick(data_of(case, labels=np.zeros(N, int)), 9)
     bare = Case(case.name, case.settings, "bare")
     assert picks == bare.pick(data_of(bare, labels=np.zeros(N, int)), 9)

@@ -10,7 +10,7 @@ from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.pictures import Pictures
 from coreset_cli.commands.evaluation.request import Request
 from coreset_cli.commands.register import make_method
-from coreset_cli.commands.select import build_selector
+from coreset_cli.commands.select_balance import build_selector
 from coreset_cli.commands.select_memory import memory_of_any, planned_memory
 from coreset_cli.commands.select_pseudo import clustering_of
 from coreset_cli.commands.select_score import Column, given_column, score_told

@@ -13,7 +13,7 @@ from coreset_cli.commands.evaluation.choosers import Chooser
 from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.select import Watch, beside_warning
 from coreset_cli.commands.select_signals import FromFile, Source
-from coreset_cli.compose.per_class import PerClass
+from coreset_cli.compose.judged import inside_classes
 from coreset_cli.io.digest import lines_digest
 from coreset_cli.seeds import Key, Rng
 from coreset_cli.selector import Inputs, Picks, choose
@@ -87,8 +87,8 @@ class Choice:
     @property
     def balance(self) -> str:
         """How classes share the budget."""
-        selector = self.chooser.selector
-        return selector.balance if isinstance(selector, PerClass) else "none"
+        inside = inside_classes(self.chooser.selector)
+        return "none" if inside is None else inside.balance
 
 
 @dataclass(frozen=True)

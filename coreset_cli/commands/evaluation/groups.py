@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -14,7 +13,8 @@ from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.draws import Choice, Draw, Group, choose_all
 from coreset_cli.commands.evaluation.request import Request
 from coreset_cli.commands.register import make_method
-from coreset_cli.commands.select import Balance, Watch, build_selector
+from coreset_cli.commands.select import Watch
+from coreset_cli.commands.select_balance import build_selector, stratified
 from coreset_cli.errors import InfeasibleBudget
 from coreset_cli.io.digest import lines_digest
 
@@ -48,7 +48,7 @@ def all_groups(
     chosen, notes = choose_all(choices, data, request.seeds, watch)
     groups = [*files, *chosen]
     if "random" in request.baselines:
-        places = sorted({(group.k, group.balance) for group in groups})
+        places = sorted({(group.k, stratified(group.balance)) for group in groups})
         rivals = [_at_random(data, k, balance) for k, balance in places]
         groups += choose_all(rivals, data, request.seeds, watch)[0]
     if "full" in request.baselines:
@@ -60,7 +60,7 @@ def all_groups(
 
 def _at_random(data: Data, k: int, balance: str) -> Choice:
     """What a result of k rows stands beside."""
-    selector = build_selector(make_method("random", {}), cast("Balance", balance), data.train)
+    selector = build_selector(make_method("random", {}), balance, data.train)
     return Choice(kind="random", chooser=Chooser(name="random", selector=selector), k=k)
 
 

@@ -3,21 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from coreset_cli.artifacts.columns import label_files
 from coreset_cli.commands.budget import Budget, parse_budget
 from coreset_cli.commands.evaluation.gates import Demand
 from coreset_cli.commands.register import canonical_name, make_method, method_class
+from coreset_cli.commands.select_balance import needs_of
 from coreset_cli.commands.select_score import selector_of
 from coreset_cli.commands.select_signals import FIELDS, reads_file
 from coreset_cli.errors import InvalidParameter, did_you_mean
 from coreset_cli.training.nets import network_names
 from coreset_cli.training.networks import NetworkSpec, network_spec
 from coreset_cli.training.recipe import LinearRecipe, NetworkRecipe, find_recipe, network_recipe
-
-if TYPE_CHECKING:
-    from coreset_cli.commands.select import Balance
 
 __all__ = [
     "Request",
@@ -80,7 +77,7 @@ class Request:
     baselines: tuple[str, ...] = BASELINES
     methods: Mapping[str, Mapping[str, str]]
     budgets: tuple[Budget, ...] = ()
-    balance: "Balance | None" = None
+    balance: str | None = None
     demands: tuple[Demand, ...] = ()
     proxy_data: str = "not stated"
     seed: int = 0
@@ -120,7 +117,8 @@ class Request:
     def _require_what_methods_need(self) -> None:
         """Check that there are vectors and signals for the methods that need them."""
         made = {name: make_method(name, values) for name, values in self.methods.items()}
-        needs = {name: selector_of(method).needs for name, method in made.items()}
+        shared = needs_of(self.balance)
+        needs = {name: selector_of(method).needs | shared for name, method in made.items()}
         by_file = FIELDS | {"given"}
         if self.signals is not None and not any(read & by_file for read in needs.values()):
             raise InvalidParameter(

@@ -13,6 +13,7 @@ from coreset_cli.commands.evaluation.cache import Outcome
 from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.draws import Draw, Group
 from coreset_cli.commands.evaluation.truth import Known
+from coreset_cli.commands.select_balance import stratified
 from coreset_cli.kernels.centre import geometric_median
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.points import Points
@@ -76,7 +77,11 @@ def summarise(
     cells = []
     for place, group in enumerate(groups):
         own = drawn.mean(columns[place], _stream(group))
-        rival = None if group.kind in {"random", "full"} else random.get((group.k, group.balance))
+        rival = (
+            None
+            if group.kind in {"random", "full"}
+            else random.get((group.k, stratified(group.balance)))
+        )
         gain = gain_interval = None
         if rival is not None:
             gain = means[place] - means[rival]
