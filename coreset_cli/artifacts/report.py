@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from coreset_cli.artifacts.manifest import InputRecord, read_record, versions
+from coreset_cli.artifacts.measured import ByGroup, Grouping, Interval, Share
 from coreset_cli.errors import FileMissing, SchemaMismatch
 from coreset_cli.io.atomic import write_text
 
@@ -24,19 +25,6 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Between which two values 95 % of the resamples lie.
-
-    Args:
-        low: 2.5 % lie below.
-        high: 2.5 % lie above.
-    """
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +54,6 @@ class Run:
     cost: float | None = None
     best_accuracy: float | None = None
     best_epoch: int | None = None
-
-
-@dataclass(frozen=True)
-class Share:
-    """Rows of a kind among the rows kept.
-
-    Args:
-        kept: share among the selected, mean over the runs.
-        base: share among all rows of the training file.
-    """
-
-    kept: float
-    base: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +96,7 @@ class Cell:
             where no truth is recorded), mean over the runs, where there are vectors.
         to_median: distance of the selection's mean to the geometric median of all rows.
         best: accuracy of the best epochs, mean over the runs, of networks.
+        by_group: over groups of test rows, where some were asked for.
     """
 
     name: str
@@ -140,6 +116,7 @@ class Cell:
     to_clean_mean: float | None = None
     to_median: float | None = None
     best: float | None = None
+    by_group: ByGroup | None = None
 
     @property
     def is_baseline(self) -> bool:
@@ -157,7 +134,7 @@ class Gate:
     """What `--fail-under` demanded of a cell, and whether it held.
 
     Args:
-        measure: `accuracy`, `relative` or `gain-over-random`.
+        measure: `accuracy`, `relative`, `gain-over-random` or `worst-group`.
         threshold: the least value that passes.
         value: what the cell has.
         passed: value ≥ threshold.
@@ -190,6 +167,7 @@ class Report:
         warnings: what the user should know.
         device: where selections ran.
         seconds: wall time of everything.
+        grouping: of the test rows, where groups were asked for.
         schema: version of this record.
         versions: of what decides the numbers.
     """
@@ -208,6 +186,7 @@ class Report:
     warnings: tuple[str, ...]
     device: str
     seconds: float
+    grouping: Grouping | None = None
     schema: int = SCHEMA_VERSION
     versions: Mapping[str, str] = field(default_factory=versions)
 

@@ -128,7 +128,17 @@ def evaluate(
         typer.Option(
             "--fail-under",
             metavar="GATE=SHARE",
-            help="accuracy=0.80, relative=0.95 or gain-over-random=0: exit 1 below; repeatable.",
+            help="accuracy=0.80, relative=0.95, gain-over-random=0 or worst-group=0.6 (with "
+            "--groups): exit 1 below; repeatable.",
+        ),
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            "--groups",
+            metavar="COLUMN|clusters:K",
+            help="Report the worst group of test rows: values of a column of the test file, or "
+            "clusters of its vectors or images.",
         ),
     ] = None,
     proxy_data: Annotated[
@@ -176,6 +186,7 @@ def evaluate(
         methods=command.settings_of(names, values),
         budgets=command.budgets_of(ratio or [], count or []),
         balance=balance,
+        groups=groups,
         demands=command.parse_gates(fail_under or []),
         proxy_data=proxy_data,
         seed=seed,

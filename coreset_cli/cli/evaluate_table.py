@@ -4,6 +4,7 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 
+from coreset_cli.artifacts.measured import ByGroup
 from coreset_cli.artifacts.report import Cell, Interval, Report, Share
 
 __all__ = ["table_lines"]
@@ -37,6 +38,12 @@ def _columns(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
         ("best epoch", lambda c: _percent(c.best)),
         ("of full", lambda c: NOTHING if c.relative is None else f"{100 * c.relative:.1f}"),
         ("worst class", lambda c: f"{100 * c.worst_accuracy:.1f} ({c.worst_class})"),
+        ("worst group", _of_groups(lambda g: f"{100 * g.worst_accuracy:.1f} ({g.worst})")),
+        ("95 % of worst", _of_groups(lambda g: _between(g.worst_interval, "{:.1f}"))),
+        ("worst kept", _of_groups(_worst_kept)),
+        ("mean of groups", _of_groups(lambda g: f"{100 * g.mean:.1f}")),
+        ("bottom fifth", _of_groups(lambda g: f"{100 * g.bottom_fifth:.1f}")),
+        ("worst fifth of rows", _of_groups(lambda g: f"{100 * g.tail:.1f}")),
         ("corrupted", lambda c: _share(c.truth.corrupted)),
         ("mislabelled", lambda c: _share(c.truth.mislabelled)),
         ("clean recall", lambda c: _percent(c.truth.clean_recall)),
@@ -59,6 +66,7 @@ def _notes(report: Report) -> list[str]:
         f"{_how(report)}; shares in %, "
         f"{report.resamples:,} paired resamples of {report.test.rows:,} test rows and of the seeds",
         f"proxy data: {report.proxy_data}",
+        *_grouping(report),
     ]
     notes += [_against_random(cell) for cell in report.cells if _is_no_gain(cell)]
     for cell in report.cells:
@@ -78,6 +86,26 @@ def _how(report: Report) -> str:
         return f"linear model, C by {recipe['folds']}-fold log-loss"
     epochs = f"{recipe['epochs']} epochs of batches of {recipe['batch']}"
     return f"{report.model}, recipe {recipe['name']}: {epochs}, accuracy of the last epoch"
+
+
+def _grouping(report: Report) -> list[str]:
+    """What the test rows were divided by, where they were."""
+    found = report.grouping
+    if found is None:
+        return []
+    counted = "" if found.counted == found.groups else f", {found.counted} of them count"
+    return [
+        f"groups of test rows by {found.by}: {found.groups}{counted}; "
+        f"assignment {found.assignment_digest[:8]}"
+    ]
+
+
+def _of_groups(text: Callable[[ByGroup], str]) -> Callable[[Cell], str]:
+    return lambda cell: NOTHING if cell.by_group is None else text(cell.by_group)
+
+
+def _worst_kept(found: ByGroup) -> str:
+    return _share(next(group.share for group in found.groups if group.name == found.worst))
 
 
 def _is_no_gain(cell: Cell) -> bool:

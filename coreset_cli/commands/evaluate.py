@@ -9,10 +9,12 @@ import numpy as np
 
 from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.report import Report
+from coreset_cli.commands.evaluation.by_group import grouping_of, with_groups
 from coreset_cli.commands.evaluation.cache import Outcome
 from coreset_cli.commands.evaluation.data import Data, Scanned, open_data, scan_data
 from coreset_cli.commands.evaluation.draws import Group, a_model_a_seed
 from coreset_cli.commands.evaluation.gates import check_gates, parse_gates
+from coreset_cli.commands.evaluation.grouping import open_groups
 from coreset_cli.commands.evaluation.groups import all_groups, group_count
 from coreset_cli.commands.evaluation.linear import LinearTrainer
 from coreset_cli.commands.evaluation.outputs import Outputs
@@ -63,10 +65,12 @@ def evaluate(request: Request, outputs: Outputs, watch: Watch) -> Report:
     data = open_data(request)
     group_count(request, data.n)
     beside = memory_beside(data)
-    least = beside + data.choosing
+    source = open_groups(request, data)
+    least = beside + max(data.choosing, 0 if source is None else source.memory(data))
     require_memory(request.max_memory, least, f"evaluating {data.n:,} rows", "allow more")
     scanned = scan_data(data, watch)
     known = read_truth(data.train, data.labels)
+    grouped = None if source is None else source.grouped(data, watch)
     groups, notes = all_groups(request, data, scanned.train, watch)
     trainer = find_trainer(request, data, _wanted(request, outputs, scanned, groups))
     if trainer.draws:
@@ -77,6 +81,9 @@ def evaluate(request: Request, outputs: Outputs, watch: Watch) -> Report:
     outcomes = [[found[key_of(cache, draw)] for draw in group.draws] for group in groups]
     centres, median = find_centres(data.points, known)
     cells = summarise(groups, outcomes, data, known, centres, request.seed)
+    if grouped is not None:
+        cells = with_groups(cells, groups, outcomes, data, grouped, request.seed)
+        notes = (*notes, *grouped.notes)
     slow = [cell.name for cell in cells if not all(run.converged for run in cell.runs)]
     unconverged = (f"training did not converge: {', '.join(dict.fromkeys(slow))}",) if slow else ()
     return Report(
@@ -104,6 +111,7 @@ def evaluate(request: Request, outputs: Outputs, watch: Watch) -> Report:
         ),
         device=str(find_device(request.device)),
         seconds=round(time.perf_counter() - started, 3),
+        grouping=None if grouped is None else grouping_of(grouped),
     )
 
 
@@ -204,5 +212,6 @@ def _parameters(request: Request, data: Data) -> Mapping[str, Any]:
         "balance": request.balance,
         "signals": {c.name: c.source.told for c in data.choosers if c.source is not None},
         "scores": {c.name: c.score for c in data.choosers if c.score is not None},
+        "groups": request.groups,
         "fail_under": [f"{demand.measure}={demand.least}" for demand in request.demands],
     }

@@ -6,6 +6,7 @@ from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.selection_file import read_selection
 from coreset_cli.commands.evaluate import find_trainer, memory_beside
 from coreset_cli.commands.evaluation.data import Data, bytes_of, open_data
+from coreset_cli.commands.evaluation.grouping import open_groups
 from coreset_cli.commands.evaluation.groups import group_count
 from coreset_cli.commands.evaluation.request import Request
 from coreset_cli.device import START_UP, find_device
@@ -88,6 +89,8 @@ def plan(request: Request) -> Plan:
     largest = group_count(request, data.n)[1]
     needed = trainer.memory(largest)
     beside = memory_beside(data)
+    source = open_groups(request, data)
+    grouping = 0 if source is None else source.memory(data)
     at_once = trainer.workers(needed, request.max_memory, beside)
     runs = [k for k in results for _ in range(request.seeds)]
     files = [len(read_selection(path).rows) for path in request.selections]
@@ -106,7 +109,7 @@ def plan(request: Request) -> Plan:
         bytes_to_read=bytes_of(data),
         peak_memory=START_UP
         + beside
-        + max(data.choosing + _rounded_rows(request, data), at_once * needed),
+        + max(data.choosing + _rounded_rows(request, data), grouping, at_once * needed),
         seconds=trainer.seconds(runs + fixed + rivals + whole, at_once),
         baseline_seconds=trainer.seconds(rivals + whole, at_once),
         signals_seconds=_signals_seconds(request, data),

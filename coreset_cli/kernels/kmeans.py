@@ -1,6 +1,7 @@
 """Spherical k-means: clusters of directions."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,16 @@ from coreset_cli.kernels.groups import members
 from coreset_cli.kernels.loops import POWERS
 from coreset_cli.kernels.pairs import squares_to
 from coreset_cli.kernels.points import TIE, Points
-from coreset_cli.seeds import Rng
+from coreset_cli.seeds import Rng, derived_seed
 
-__all__ = ["CENTRES_HELD", "MOST_ROUNDS", "Clusters", "divergences", "spherical_kmeans"]
+__all__ = [
+    "CENTRES_HELD",
+    "MOST_ROUNDS",
+    "Clusters",
+    "best_of_starts",
+    "divergences",
+    "spherical_kmeans",
+]
 
 CENTRES_HELD = 32
 """Rounded rows that take as much memory as a centre: old and new ones, sums, and their lists."""
@@ -81,6 +89,35 @@ def spherical_kmeans(
         codes = found
         centres = _centres(points, codes, centres)
     return Clusters(codes, centres, most_rounds, converged=False)
+
+
+def best_of_starts(
+    points: Fixed,
+    count: int,
+    rng: Rng,
+    *,
+    starts: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Clusters:
+    """Of the clusters from several starts, those with the largest sum of cosines to the centres.
+
+    Args:
+        points: rows at length 1, on a grid.
+        count: clusters, at most n.
+        rng: draws the starts.
+        starts: how many; of equal ones the first wins.
+        progress: told the starts done and in all.
+    """
+    best, largest = None, -math.inf
+    for number in range(starts):
+        start = derived_seed(rng.seed, f"k-means, start {number}")
+        found = spherical_kmeans(points, count, Rng(start))
+        cosines = math.fsum(_assigned(points, found.centres)[1].tolist())
+        if best is None or cosines > largest:
+            best, largest = found, cosines
+        progress(number + 1, starts)
+    assert best is not None
+    return best
 
 
 def divergences(points: Points, clusters: Clusters) -> Float64[Tensor, " n"]:

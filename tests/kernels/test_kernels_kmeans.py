@@ -9,8 +9,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from coreset_cli.kernels import kmeans as module
 from coreset_cli.kernels.fixed import fixed
-from coreset_cli.kernels.kmeans import divergences, spherical_kmeans
-from coreset_cli.seeds import Rng
+from coreset_cli.kernels.kmeans import best_of_starts, divergences, spherical_kmeans
+from coreset_cli.seeds import Rng, derived_seed
 
 
 def unit(rows):
@@ -149,3 +149,29 @@ def test_rows_without_direction():
     assert away[[1, 2, 4]].max() < 0.01
     points, found = clustered(np.zeros((4, 2)), 2)
     assert divergences(points, found).tolist() == [1, 1, 1, 1]
+
+
+def cosines(points, found):
+    """Sum over the clusters of the length of their rows' sum: what the rounds make large."""
+    rows = points.rows(torch.arange(points.n)).numpy()
+    codes = found.codes.numpy()
+    return sum(np.linalg.norm(rows[codes == place].sum(0)) for place in np.unique(codes))
+
+
+def test_of_several_starts_the_best_is_kept():
+    rows, _ = blobs(n=200, count=9, spread=0.4)
+    points = points_of(rows).unit()
+    values = [
+        cosines(points, best_of_starts(fixed(points), 9, Rng(seed), starts=1)) for seed in range(6)
+    ]
+    assert len({round(value, 6) for value in values}) > 1  # one start is no group to rely on
+    told = []
+    best = best_of_starts(
+        fixed(points), 9, Rng(0), starts=4, progress=lambda *done: told.append(done)
+    )
+    each = [
+        spherical_kmeans(fixed(points), 9, Rng(derived_seed(0, f"k-means, start {number}")))
+        for number in range(4)
+    ]
+    assert cosines(points, best) == pytest.approx(max(cosines(points, one) for one in each))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]

@@ -4,13 +4,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from coreset_cli.artifacts.measured import ByGroup
 from coreset_cli.artifacts.report import Cell, Gate, Interval
 from coreset_cli.errors import InvalidParameter, did_you_mean
 
-__all__ = ["Demand", "check_gates", "parse_gates", "percent", "points"]
+__all__ = ["WORST_GROUP", "Demand", "check_gates", "parse_gates", "percent", "points"]
 
-NEEDS = {"accuracy": None, "relative": "full", "gain-over-random": "random"}
+NEEDS = {"accuracy": None, "relative": "full", "gain-over-random": "random", "worst-group": None}
 """Measures, and the baseline each is taken against."""
+
+WORST_GROUP = "worst-group"
+"""The measure that needs groups of test rows."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ def _judged(demand: Demand, cell: Cell) -> Gate:
         "accuracy": (cell.accuracy, _between(cell.accuracy_interval, percent)),
         "relative": (cell.relative, ""),
         "gain-over-random": (cell.gain, _between(cell.gain_interval, points)),
+        WORST_GROUP: _worst(cell.by_group),
     }[demand.measure]
     show = points if demand.measure == "gain-over-random" else percent
     if value is None:  # the full set predicts nothing right: relative to it there is no number
@@ -84,6 +89,13 @@ def _judged(demand: Demand, cell: Cell) -> Gate:
         message=f"{cell.name} at {cell.k:,} rows: {demand.measure} {show(value)}{between} "
         f"{verdict} the {show(demand.least)} demanded",
     )
+
+
+def _worst(found: ByGroup | None) -> tuple[float | None, str]:
+    """Accuracy of the worst group, with its name and interval."""
+    if found is None:
+        return None, ""
+    return found.worst_accuracy, f" of {found.worst}{_between(found.worst_interval, percent)}"
 
 
 def _between(interval: Interval | None, show: Callable[[float], str]) -> str:

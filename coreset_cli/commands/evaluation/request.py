@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coreset_cli.artifacts.columns import label_files
 from coreset_cli.commands.budget import Budget, parse_budget
-from coreset_cli.commands.evaluation.gates import Demand
+from coreset_cli.commands.evaluation.gates import WORST_GROUP, Demand
 from coreset_cli.commands.register import canonical_name, make_method, method_class
 from coreset_cli.commands.select_balance import needs_of
 from coreset_cli.commands.select_score import selector_of
@@ -52,6 +52,7 @@ class Request:
         methods: parameters of each method to select with, as texts.
         budgets: rows for each of them.
         balance: how classes share a budget; by default proportional.
+        groups: of test rows: a column of the test file, or `clusters:K`.
         demands: gates.
         proxy_data: what the encoder and any proxy were trained on.
         seed: of the resamples.
@@ -78,6 +79,7 @@ class Request:
     methods: Mapping[str, Mapping[str, str]]
     budgets: tuple[Budget, ...] = ()
     balance: str | None = None
+    groups: str | None = None
     demands: tuple[Demand, ...] = ()
     proxy_data: str = "not stated"
     seed: int = 0
@@ -112,6 +114,11 @@ class Request:
             raise InvalidParameter("--fail-under judges index lists and methods; none is given")
         for demand in self.demands:
             demand.require_baseline(self.baselines)
+            if demand.measure == WORST_GROUP and self.groups is None:
+                raise InvalidParameter(
+                    f"--fail-under {WORST_GROUP} needs groups; name a column, or clusters:K, with "
+                    "--groups"
+                )
         self._require_what_methods_need()
 
     def _require_what_methods_need(self) -> None:

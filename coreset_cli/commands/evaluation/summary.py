@@ -20,7 +20,16 @@ from coreset_cli.kernels.points import Points
 from coreset_cli.training.bootstrap import interval_of, resample
 from coreset_cli.training.fidelity import integrated_fidelity
 
-__all__ = ["Centres", "fidelity_of", "find_centres", "summarise"]
+__all__ = [
+    "Centres",
+    "columns_of",
+    "fidelity_of",
+    "find_centres",
+    "interval_or_none",
+    "stream_of",
+    "summarise",
+    "times_of",
+]
 
 Outcomes = Sequence[Sequence[Outcome]]
 """Of every draw of every group."""
@@ -66,7 +75,7 @@ def summarise(
     correct = np.stack([outcome.predicted == data.target for outcome in runs])
     drawn = resample(correct, np.argsort(data.test.ids.key().hash, kind="stable"), seed)
     first = np.cumsum([0, *(len(group) for group in outcomes)])
-    columns = [_columns(group, int(start)) for group, start in zip(groups, first, strict=False)]
+    columns = [columns_of(group, int(start)) for group, start in zip(groups, first, strict=False)]
     means = [float(correct[place].mean()) for place in columns]
     full = next((m for m, g in zip(means, groups, strict=True) if g.kind == "full"), None)
     random = {
@@ -76,7 +85,7 @@ def summarise(
     }
     cells = []
     for place, group in enumerate(groups):
-        own = drawn.mean(columns[place], _stream(group))
+        own = drawn.mean(columns[place], stream_of(group))
         rival = (
             None
             if group.kind in {"random", "full"}
@@ -85,13 +94,15 @@ def summarise(
         gain = gain_interval = None
         if rival is not None:
             gain = means[place] - means[rival]
-            gain_interval = _interval(own - drawn.mean(columns[rival], _stream(groups[rival])))
+            gain_interval = interval_or_none(
+                own - drawn.mean(columns[rival], stream_of(groups[rival]))
+            )
         cell = _cell(group, outcomes[place], data, known, centres)
         cells.append(
             replace(
                 cell,
                 accuracy=means[place],
-                accuracy_interval=_interval(own),
+                accuracy_interval=interval_or_none(own),
                 gain=gain,
                 gain_interval=gain_interval,
                 relative=means[place] / full if full else None,
@@ -119,7 +130,7 @@ def fidelity_of(cells: Sequence[Cell]) -> Mapping[str, float]:
 def _cell(
     group: Group, outcomes: Sequence[Outcome], data: Data, known: Known, centres: Centres | None
 ) -> Cell:
-    times = _times(group)
+    times = times_of(group)
     rows = [draw.rows for draw, count in zip(group.draws, times, strict=True) for _ in range(count)]
     recalls = np.average([_recalls(o, data) for o in outcomes], axis=0, weights=times)
     worst = int(np.nanargmin(recalls))
@@ -154,27 +165,29 @@ def _cell(
         worst_accuracy=float(recalls[worst]),
         truth=known.of(rows),
         best=_mean_of([outcome.best_accuracy for outcome in outcomes]),
+        by_group=None,
         **_distances(group, data.points, centres, times),
     )
 
 
-def _times(group: Group) -> list[int]:
+def times_of(group: Group) -> list[int]:
     """How many seeds each draw stands for: draws that coincide by chance count as often."""
     alone = len(group.draws) == 1
     return [1 if alone else len(draw.seeds) for draw in group.draws]
 
 
-def _columns(group: Group, first: int) -> list[int]:
+def columns_of(group: Group, first: int) -> list[int]:
     """Runs of a group among all runs, one a seed."""
-    return [first + place for place, count in enumerate(_times(group)) for _ in range(count)]
+    return [first + place for place, count in enumerate(times_of(group)) for _ in range(count)]
 
 
-def _stream(group: Group) -> str:
+def stream_of(group: Group) -> str:
     """The same draws of seeds for the same selections."""
     return f"{group.name} {group.k} {group.balance}"
 
 
-def _interval(values: NDArray[np.float64]) -> Interval | None:
+def interval_or_none(values: NDArray[np.float64]) -> Interval | None:
+    """The interval of the values, where they vary."""
     found = interval_of(values)
     return None if found is None else Interval(*found)
 
