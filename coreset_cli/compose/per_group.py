@@ -6,6 +6,11 @@ the weight of its rows in the mixture of their plain mean and the tail across gr
 more rows to what is hard, and what is mislabelled is hardest of all: with label noise it chases
 the noise, unless `trim` leaves out about as many of the largest losses.
 
+Measured, 500 of Banking77's 10,003 vectors by herding, a linear model, one seed; accuracy of the
+worst of 77 classes, and of all test rows: by equal shares of classes 55 % and 81 %, by proportional
+ones 33 and 79, by `cvar` 28 and 71. With a fifth of the labels wrong: 28 and 77, 3 and 76, 0 and 45
+(44 % of its rows were wrong), and 18 and 68 with `trim=0.2`. So equal shares are to be tried first.
+
 Source: the risk: Vahidian et al., "Group distributionally robust dataset distillation with risk
 minimization", arXiv 2402.04676, there for synthetic sets; shares of a budget by it are ours.
 """
