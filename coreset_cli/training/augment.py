@@ -1,7 +1,8 @@
 """Random crops, mirrors and holes in pictures, for a whole batch at once, on the device.
 
 What is drawn for a picture depends on the seed, the epoch and its row alone: all draws come from
-one generator on the processor, so batches, devices and threads change nothing.
+one generator on the processor, so batches, devices and threads change nothing. Only what `siamese`
+does is drawn a batch, after all that.
 
 Sources: crops and mirrors as in torchvision's `RandomCrop`, `RandomHorizontalFlip` and
 `RandomResizedCrop`; holes: DeVries & Taylor, "Improved regularization of convolutional neural
@@ -14,13 +15,14 @@ from hashlib import blake2b
 from math import log
 
 import torch
-from jaxtyping import Bool, Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from coreset_cli.training.batches import Images
+from coreset_cli.training.batches import Images, Pixels
 from coreset_cli.training.recipe import NetworkRecipe
+from coreset_cli.training.siamese import Strategy, draw_warp, parse_strategy, warped
 
-__all__ = ["Draws", "augmented", "draw", "epoch_generator", "seen_by_tests"]
+__all__ = ["Draws", "augmented", "draw", "epoch_generator", "one_family", "seen_by_tests"]
 
 DEFINED_AT = 64
 """Size of pictures, in pixels, for which resized crops are defined."""
@@ -72,8 +74,7 @@ def draw(
         device: where they are used.
     """
     n, c, h, w = shape
-    colour = c == 3
-    if min(h, w) < recipe.augment_from or (recipe.augment == "colour" and not colour):
+    if not _is_augmented(recipe, shape):
         return Draws()
     boxes = holes = mirrored = None
     if recipe.crop == "resized":
@@ -81,7 +82,7 @@ def draw(
     elif recipe.crop != "none":
         places = torch.randint(-recipe.padding, recipe.padding + 1, (n, 2), generator=generator)
         boxes = torch.cat([places, torch.tensor([[h, w]]).expand(n, 2)], 1).to(device)
-    if recipe.flip == "always" or (recipe.flip == "auto" and colour):
+    if recipe.siamese == "none" and _mirrors(recipe, c):
         mirrored = (torch.rand(n, generator=generator) < 0.5).to(device)
     if recipe.cutout:
         middles = torch.rand((n, 2), generator=generator) * torch.tensor([h, w])
@@ -119,6 +120,26 @@ def augmented(
     return batch.masked_fill((tall[:, :, None] & wide[:, None, :])[:, None], 0.0)
 
 
+def one_family(
+    batch: Float32[Tensor, "m c h w"], recipe: NetworkRecipe, generator: torch.Generator
+) -> Float32[Tensor, "m c h w"]:
+    """A batch under one family of what `siamese` names, each picture with draws of its own.
+
+    Args:
+        batch: normalised.
+        recipe: its families; `flip` is left out where pictures are not to be mirrored.
+        generator: of all draws; nothing is drawn without families.
+    """
+    if not _is_augmented(recipe, batch.shape):
+        return batch
+    strategy = parse_strategy(recipe.siamese)
+    if not _mirrors(recipe, batch.shape[1]):
+        strategy = Strategy(tuple(f for f in strategy.families if f != "flip"))
+    m, _, h, w = batch.shape
+    warp = draw_warp(strategy, rows=m, size=(h, w), generator=generator, shared=False)
+    return warped(batch, warp)
+
+
 def seen_by_tests(
     images: Images, rows: Int64[Tensor, " m"] | slice, recipe: NetworkRecipe
 ) -> Float32[Tensor, "m c h w"]:
@@ -131,6 +152,15 @@ def seen_by_tests(
     return images.normalise(torch.einsum("yh,mchw,xw->mcyx", tall, values, wide))
 
 
+def _is_augmented(recipe: NetworkRecipe, shape: torch.Size) -> bool:
+    _, c, h, w = shape
+    return min(h, w) >= recipe.augment_from and (recipe.augment == "all" or c == 3)
+
+
+def _mirrors(recipe: NetworkRecipe, channels: int) -> bool:
+    return recipe.flip == "always" or (recipe.flip == "auto" and channels == 3)
+
+
 def _magnified_middle(size: int, device: torch.device) -> Float32[Tensor, "size size"]:
     """Scaling to 73/64 of the size, of which the middle is kept."""
     large = round(size * TESTED_AT / DEFINED_AT)
@@ -140,11 +170,11 @@ def _magnified_middle(size: int, device: torch.device) -> Float32[Tensor, "size 
 
 
 def _moved(
-    pixels: UInt8[Tensor, "m c h w"],
+    pixels: Pixels,
     boxes: Int64[Tensor, "m 4"] | None,
     mirrored: Bool[Tensor, " m"] | None,
     padding: str,
-) -> UInt8[Tensor, "m c h w"]:
+) -> Pixels:
     """Shifted and mirrored pictures, by one gather."""
     m, c, h, w = pixels.shape
     rows = torch.arange(h, device=pixels.device).expand(m, h)
@@ -180,7 +210,7 @@ def _near(middle: Int64[Tensor, " m"], size: int, side: int) -> Bool[Tensor, "m 
 
 
 def _scaled_parts(
-    pixels: UInt8[Tensor, "m c h w"],
+    pixels: Pixels,
     boxes: Int64[Tensor, "m 4"],
     mirrored: Bool[Tensor, " m"] | None,
     part: int,

@@ -1,4 +1,7 @@
-"""A data set of pictures as tensors on the device; bytes there, numbers only while in a batch."""
+"""A data set of pictures as tensors on the device.
+
+Real ones are bytes there, and numbers only while in a batch; synthetic ones are numbers always.
+"""
 
 from dataclasses import dataclass
 
@@ -8,10 +11,13 @@ from jaxtyping import Float32, Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Images", "batches_of", "images_of", "statistics"]
+__all__ = ["Images", "Pixels", "batches_of", "images_of", "statistics"]
 
 BLOCK_BYTES = 16 << 20
 """Bytes of pictures summed at a time."""
+
+Pixels = UInt8[Tensor, "n c h w"] | Float32[Tensor, "n c h w"]
+"""From 0 to 255; numbers may lie between bytes and beyond them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,14 +25,14 @@ class Images:
     """Pictures with their classes, all on one device.
 
     Args:
-        pixels: [n, c, h, w] uint8.
+        pixels: [n, c, h, w] from 0 to 255: bytes, or float32 of synthetic pictures.
         targets: [n] class of each row.
         weights: [n] positive, of any scale; equal ones where not given.
         mean: [c] of x/255, subtracted from it.
         std: [c] by which the difference is divided.
     """
 
-    pixels: UInt8[Tensor, "n c h w"]
+    pixels: Pixels
     targets: Int64[Tensor, " n"]
     weights: Float32[Tensor, " n"] | None
     mean: Float32[Tensor, " c"]

@@ -17,7 +17,13 @@ from torch.nn import functional
 
 from coreset_cli.errors import NotFinite
 from coreset_cli.training.arithmetic import Arithmetic, arithmetic_of
-from coreset_cli.training.augment import augmented, draw, epoch_generator, seen_by_tests
+from coreset_cli.training.augment import (
+    augmented,
+    draw,
+    epoch_generator,
+    one_family,
+    seen_by_tests,
+)
 from coreset_cli.training.batches import Images, batches_of
 from coreset_cli.training.networks import Network
 from coreset_cli.training.recipe import NetworkRecipe
@@ -123,7 +129,8 @@ def train(
             for step, rows in enumerate(batches_of(order, recipe.batch), epoch * steps):
                 # In eval mode before the forward pass that moves the running statistics.
                 seen = descent.tested(rows) if views == "eval" else None
-                logits, loss = descent.logits_and_loss(augmented(images, rows, draws, recipe), rows)
+                batch = one_family(augmented(images, rows, draws, recipe), recipe, generator)
+                logits, loss = descent.logits_and_loss(batch, rows)
                 if record is not None:
                     shown = logits.detach() if seen is None else seen
                     record(epoch, rows, shown, images.targets[rows])
@@ -206,6 +213,8 @@ class _Descent:
         if self.recipe.clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         for group in self.optimiser.param_groups:
+            if self.recipe.restart and rate != group["lr"]:
+                self.optimiser.state.clear()
             group["lr"] = rate
         self.optimiser.step()
 
