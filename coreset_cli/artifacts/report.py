@@ -79,8 +79,8 @@ class Cell:
 
     Args:
         name: of the method, the file or the baseline.
-        kind: `file`, `method`, `random` or `full`.
-        k: rows trained on.
+        kind: `file`, `method`, `synthetic`, `random` or `full`.
+        k: rows trained on; images as they are stored, of a synthetic set.
         share: of all rows.
         balance: how classes shared the budget.
         runs: one a trained model.
@@ -97,6 +97,7 @@ class Cell:
         to_median: distance of the selection's mean to the geometric median of all rows.
         best: accuracy of the best epochs, mean over the runs, of networks.
         by_group: over groups of test rows, where some were asked for.
+        factor: each stored image of a synthetic set is decoded to so many by so many pictures.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Cell:
     to_median: float | None = None
     best: float | None = None
     by_group: ByGroup | None = None
+    factor: int = 1
 
     @property
     def is_baseline(self) -> bool:

@@ -29,6 +29,7 @@ __all__ = [
     "SPACES",
     "Synthetic",
     "content_digest",
+    "digest_fault",
     "is_synthetic",
     "read_synthetic",
     "read_unchecked",
@@ -155,11 +156,9 @@ def read_synthetic(path: Path) -> Synthetic:
     """
     synthetic, manifest = read_unchecked(path)
     require_usable(synthetic, str(path))
-    if manifest.content_digest != content_digest(synthetic):
-        raise StaleParent(
-            f"{path}: pixels, labels or statistics are not those that the manifest digests; "
-            "distill again, or take a copy that is as it was written"
-        )
+    fault = digest_fault(synthetic, manifest)
+    if fault is not None:
+        raise StaleParent(f"{path}: {fault}")
     return synthetic
 
 
@@ -194,6 +193,16 @@ def read_unchecked(path: Path) -> tuple[Synthetic, Manifest]:
         raise SchemaMismatch(
             f"{path} is not what its manifest says ({error}); distill again"
         ) from error
+
+
+def digest_fault(synthetic: Synthetic, manifest: Manifest) -> str | None:
+    """What is wrong where a manifest is of another set; nothing where it is of this one."""
+    if manifest.content_digest == content_digest(synthetic):
+        return None
+    return (
+        "pixels, labels or statistics are not those that the manifest digests; distill again, or "
+        "take a copy that is as it was written"
+    )
 
 
 def require_usable(synthetic: Synthetic, name: str) -> None:

@@ -30,7 +30,7 @@ def evaluate(
     test: Annotated[str, typer.Option("--test", metavar="EMB|DATA", help="The same, to judge by.")],
     selections: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="SEL", help="Index lists from `coreset select`."),
+        typer.Argument(metavar="SEL", help="Index lists, or synthetic sets of images."),
     ] = None,
     label: options.Label = None,
     test_label: Annotated[
@@ -67,8 +67,8 @@ def evaluate(
         typer.Option(
             "--recipe",
             metavar="NAME[:SETTING=VALUE,…]",
-            help="How a network is trained: gm-cifar, gm-tiny, echo or quick, as in "
-            "quick:epochs=8. [default: quick]",
+            help="How a network is trained: gm-cifar, gm-tiny, echo or quick, for synthetic sets "
+            "dc or dsa, as in quick:epochs=8. [default: quick]",
         ),
     ] = None,
     seeds: Annotated[

@@ -31,6 +31,7 @@ def _columns(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
     columns: list[tuple[str, Callable[[Cell], str]]] = [
         ("cell", lambda c: c.name),
         ("rows", lambda c: f"{c.k:,}"),
+        ("pictures a row", lambda c: NOTHING if c.factor == 1 else f"{c.factor**2}"),
         ("accuracy", lambda c: f"{100 * c.accuracy:.1f}"),
         ("95 %", lambda c: _between(c.accuracy_interval, "{:.1f}")),
         ("gain", lambda c: NOTHING if c.gain is None else _signed(c.gain)),

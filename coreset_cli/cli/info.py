@@ -23,7 +23,8 @@ def info(
         str,
         typer.Argument(
             metavar="FILE",
-            help="Vectors, images, a selection, a checkpoint, signals, a report, a folder, or -.",
+            help="Vectors, images, a synthetic set, a selection, a checkpoint, signals, a report, "
+            "a folder, or -.",
         ),
     ],
     id_: options.Id = None,

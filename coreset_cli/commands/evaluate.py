@@ -32,6 +32,7 @@ from coreset_cli.commands.evaluation.truth import read_truth
 from coreset_cli.commands.select import Watch
 from coreset_cli.commands.select_memory import memory_of_any
 from coreset_cli.device import find_device, require_memory
+from coreset_cli.errors import InvalidParameter
 from coreset_cli.training.bootstrap import RESAMPLES
 from coreset_cli.training.recipe import LinearRecipe
 
@@ -72,7 +73,7 @@ def evaluate(request: Request, outputs: Outputs, watch: Watch) -> Report:
     known = read_truth(data.train, data.labels)
     grouped = None if source is None else source.grouped(data, watch)
     groups, notes = all_groups(request, data, scanned.train, watch)
-    trainer = find_trainer(request, data, _wanted(request, outputs, scanned, groups))
+    trainer = find_trainer(request, data, _wanted(request, outputs, scanned, groups, data))
     if trainer.draws:
         groups = a_model_a_seed(groups, request.seeds)
     cache = open_cache(request, scanned, data, trainer)
@@ -144,14 +145,20 @@ def find_trainer(
 
 
 def _wanted(
-    request: Request, outputs: Outputs, scanned: Scanned, groups: Sequence[Group]
+    request: Request, outputs: Outputs, scanned: Scanned, groups: Sequence[Group], data: Data
 ) -> Wanted | None:
     """Which model is kept: of the full set, else of the only result."""
     if not outputs.keeps_model:
         return None
-    results = [group for group in groups if group.kind in {"file", "method"}]
+    results = [group for group in groups if group.kind not in {"random", "full"}]
     full = [group for group in groups if group.kind == "full"]
     draw = (full or results)[0].draws[0]
+    learned = draw.learned
+    if outputs.record is not None and (learned is not None or data.pictures_a_row > 1):
+        raise InvalidParameter(
+            f"--record keeps signals of the rows of {request.train}, and the network trains on "
+            "pictures that are no rows of it; leave --record out"
+        )
     return Wanted(
         digest=draw.digest,
         weighted=draw.weights is not None,
@@ -159,7 +166,7 @@ def _wanted(
         record=outputs.record,
         folds=request.record_folds,
         label=request.label or "label",
-        train=scanned.train,
+        train=scanned.train if learned is None else learned.record,
     )
 
 
@@ -168,7 +175,7 @@ def _lost_classes(groups: list[Group], data: Data) -> tuple[str, ...]:
     c = len(data.labels.names)
     told = []
     for group in groups:
-        least = min(len(np.unique(data.labels.codes[draw.rows])) for draw in group.draws)
+        least = min(len(np.unique(draw.codes(data.labels))) for draw in group.draws)
         if least < c:
             told.append(
                 f"{group.name} at {group.k:,} rows has rows of {least} of the {c} classes; "
@@ -184,8 +191,7 @@ def _stuck(
     told = []
     for group, found in zip(groups, outcomes, strict=True):
         same = sum(
-            len(np.unique(outcome.predicted)) == 1
-            and len(np.unique(data.labels.codes[draw.rows])) > 1
+            len(np.unique(outcome.predicted)) == 1 and len(np.unique(draw.codes(data.labels))) > 1
             for draw, outcome in zip(group.draws, found, strict=True)
         )
         if same and len(data.test.ids) > 1:

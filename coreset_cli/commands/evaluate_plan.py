@@ -1,6 +1,7 @@
 """What `evaluate` would do, and what it would cost."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.selection_file import read_selection
@@ -83,17 +84,19 @@ def plan(request: Request) -> Plan:
     trainer = find_trainer(request, data)
     sizes = sorted({budget.rows(data.n) for budget in request.budgets})
     results = sizes * len(request.methods)
-    per_cell = request.seeds if trainer.draws else 1
-    rivals = [k for k in sizes if "random" in request.baselines for _ in range(request.seeds)]
-    whole = [data.n] * per_cell if "full" in request.baselines else []
+    per_cell, per_row = request.seeds if trainer.draws else 1, data.pictures_a_row
+    rivals = [
+        per_row * k for k in sizes if "random" in request.baselines for _ in range(request.seeds)
+    ]
+    whole = [per_row * data.n] * per_cell if "full" in request.baselines else []
     largest = group_count(request, data.n)[1]
     needed = trainer.memory(largest)
     beside = memory_beside(data)
     source = open_groups(request, data)
     grouping = 0 if source is None else source.memory(data)
     at_once = trainer.workers(needed, request.max_memory, beside)
-    runs = [k for k in results for _ in range(request.seeds)]
-    files = [len(read_selection(path).rows) for path in request.selections]
+    runs = [per_row * k for k in results for _ in range(request.seeds)]
+    files = [_pictures_in(path, data) for path in request.selections]
     fixed = [k for k in files for _ in range(per_cell)]
     return Plan(
         rows=data.n,
@@ -114,6 +117,14 @@ def plan(request: Request) -> Plan:
         baseline_seconds=trainer.seconds(rivals + whole, at_once),
         signals_seconds=_signals_seconds(request, data),
     )
+
+
+def _pictures_in(path: Path, data: Data) -> int:
+    """What a model trains on for a file of the results: rows, or pictures."""
+    learned = data.learned.get(path)
+    if learned is not None:
+        return learned.parts * len(learned)
+    return data.pictures_a_row * len(read_selection(path).rows)
 
 
 def _signals_seconds(request: Request, data: Data) -> float:

@@ -13,8 +13,10 @@ from coreset_cli.artifacts.named import is_named
 from coreset_cli.artifacts.selection import Selection, digest_fault
 from coreset_cli.artifacts.selection_file import read_unchecked
 from coreset_cli.artifacts.signals import SIGNALS_KEY
+from coreset_cli.artifacts.synthetic import is_synthetic
 from coreset_cli.commands.inspection.found import Info, Question, Watch, counts_of, named_in
 from coreset_cli.commands.inspection.images import images_found
+from coreset_cli.commands.inspection.synthetic import synthetic_found
 from coreset_cli.commands.inspection.trained import (
     checkpoint_found,
     is_checkpoint,
@@ -79,6 +81,8 @@ def _parquet(question: Question, path: Path, watch: Watch) -> Info:
         return _selection(question)
     if SIGNALS_KEY in (schema.metadata or {}):
         return signals_found(question)
+    if question.column is None and is_synthetic(path):
+        return synthetic_found(question)
     manifest = read_record(text, str(path)) if text else None
     if question.column is not None or held(question.path):
         return _images_or_vectors(question, manifest, watch)

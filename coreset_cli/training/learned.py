@@ -25,7 +25,7 @@ def learned_images(
     """
     where = device or torch.device("cpu")
     values = synthetic.pixels.astype(np.float64)
-    mean, std = np.float64(synthetic.mean), np.float64(synthetic.std)
+    mean, std = np.array(synthetic.mean), np.array(synthetic.std)
     if synthetic.space == "normalised":
         values = values * std[:, None, None] + mean[:, None, None]
     pictures = 255 * decoded(torch.from_numpy(values), synthetic.factor)

@@ -113,9 +113,9 @@ def _scored(hits: NDArray[np.float64], group: Group, grouped: Grouped) -> ByGrou
 
 
 def _shares(group: Group, grouped: Grouped) -> Sequence[Share | None]:
-    """Share of each group among the rows kept and among all, mean over the draws."""
+    """Share of each group among the rows kept and among all, where rows are kept; over the draws."""
     g = len(grouped.test.names)
-    if grouped.train is None:
+    if grouped.train is None or group.draws[0].learned is not None:
         return [None] * g
 
     def part(codes: NDArray[np.int64]) -> NDArray[np.float64]:

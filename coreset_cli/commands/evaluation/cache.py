@@ -67,14 +67,24 @@ class Cache:
         rows: NDArray[np.int64],
         weights: NDArray[np.float64] | None,
         seed: int | None = None,
+        pixels: str | None = None,
     ) -> str:
-        """SHA-256 of the context, the rows, their weights and the seed of training."""
+        """SHA-256 of the context, the rows, their weights, and what else decides the outcome.
+
+        Args:
+            rows: trained on, in order.
+            weights: of these rows.
+            seed: of training, where it draws.
+            pixels: digest of the synthetic set that the rows are of; none for the training file.
+        """
         digest = sha256(json.dumps(self.context, sort_keys=True).encode())
         digest.update(rows.astype("<i8").tobytes())
         if weights is not None:
             digest.update(weights.astype("<f8").tobytes())
         if seed is not None:
             digest.update(f"seed {seed}".encode())
+        if pixels is not None:
+            digest.update(f"pixels {pixels}".encode())
         return digest.hexdigest()
 
     def get(self, key: str) -> Outcome | None:

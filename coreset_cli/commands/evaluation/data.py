@@ -1,6 +1,8 @@
 """The inputs of an evaluation, checked against each other."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,12 @@ from coreset_cli.artifacts.manifest import InputRecord
 from coreset_cli.artifacts.pictures import Pictures, open_pictures, record_of
 from coreset_cli.artifacts.samples import column_labels, require_labels
 from coreset_cli.commands.evaluation.choosers import Chooser, choosers_of, memory_of_choosers
+from coreset_cli.commands.evaluation.learned import (
+    Learned,
+    open_learned,
+    open_learned_all,
+    refuse_synthetic,
+)
 from coreset_cli.commands.evaluation.request import Request
 from coreset_cli.commands.select import Watch, zero_warning
 from coreset_cli.commands.select_memory import memory_of_any
@@ -38,6 +46,8 @@ class Data:
         choosers: the methods that select.
         choosing: bytes that the hungriest of them takes beyond those counted for any method.
         warnings: what the user should know.
+        own: the synthetic set that the training file is, where it is one.
+        learned: the synthetic sets among the results.
     """
 
     train: Embeddings | Pictures
@@ -50,6 +60,8 @@ class Data:
     choosers: tuple[Chooser, ...]
     choosing: int
     warnings: tuple[str, ...]
+    own: Learned | None = None
+    learned: Mapping[Path, Learned] = field(default_factory=dict)
 
     @property
     def samples(self) -> Embeddings | Pictures:
@@ -60,6 +72,11 @@ class Data:
     def n(self) -> int:
         """Training rows."""
         return len(self.train.ids)
+
+    @property
+    def pictures_a_row(self) -> int:
+        """What a network trains on for each training row."""
+        return 1 if self.own is None else self.own.parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +109,12 @@ def open_data(request: Request) -> Data:
         test = replace(test, labels=column_labels(test, str(request.label)))
     labels = require_labels(train)
     target, names, warnings = _matched(labels, require_labels(test, "--test-label"), test.path)
+    own = None
+    if request.network is not None and (own := open_learned(request.train, None, "")) is not None:
+        own = replace(own, codes=labels.codes)
+    learned = open_learned_all(
+        request.selections, labels, train.path, trains_networks=request.network is not None
+    )
     vectors = train if isinstance(train, Embeddings) else _vectors_of(request, train, labels)
     samples = train if vectors is None else vectors
     device = find_device(request.device)
@@ -118,6 +141,8 @@ def open_data(request: Request) -> Data:
         choosers=choosers,
         choosing=choosing,
         warnings=(*train.warnings, *test.warnings, *warnings),
+        own=own,
+        learned=learned,
     )
 
 
@@ -130,6 +155,8 @@ def scan_data(data: Data, watch: Watch) -> Scanned:
     warnings: tuple[str, ...] = ()
 
     def record(samples: Embeddings | Pictures) -> InputRecord:
+        if samples is data.train and data.own is not None:
+            return data.own.record
         if isinstance(samples, Pictures):
             return record_of(samples, lambda done, total: watch("reading", done, total))
         found = _scan_vectors(samples, watch)
@@ -163,6 +190,7 @@ def bytes_of(data: Data) -> int:
 
 def _opened(request: Request) -> tuple[Embeddings | Pictures, Embeddings | Pictures]:
     """Training and test file, both of vectors or both of images."""
+    refuse_synthetic(request.test, as_test=True)
     if request.network is not None:
         column, root = request.column, request.root
         train = open_pictures(
@@ -171,6 +199,7 @@ def _opened(request: Request) -> tuple[Embeddings | Pictures, Embeddings | Pictu
         return train, open_pictures(
             [request.test], column=column, label=request.test_label, root=root
         )
+    refuse_synthetic(request.train)
     vectors = open_embeddings(
         [request.train], column=request.column, ids=request.ids, label=request.label
     )

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coreset_cli.artifacts.embeddings import Embeddings
+from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.signals import Signals
 from coreset_cli.commands.evaluation.choosers import Chooser
 from coreset_cli.commands.evaluation.data import Data
+from coreset_cli.commands.evaluation.learned import Learned
 from coreset_cli.commands.select import Watch, beside_warning
 from coreset_cli.commands.select_signals import FromFile, Source
 from coreset_cli.compose.judged import inside_classes
@@ -32,7 +34,8 @@ class Draw:
         seed: of training, where training draws.
         seconds: wall time of selecting, with that of the signals a method reads, whether or not
             it shared them; nothing for a file.
-        digest: SHA-256 of the ids, one a line, in order.
+        digest: SHA-256 of the ids, one a line, in order; of the pixels of a synthetic set.
+        learned: the set that the rows are of, in place of the training file.
     """
 
     rows: NDArray[np.int64]
@@ -41,6 +44,11 @@ class Draw:
     seed: int | None = None
     seconds: float | None = None
     digest: str
+    learned: Learned | None = None
+
+    def codes(self, labels: Labels) -> NDArray[np.int64]:
+        """[k] class of each row, the training file having these labels."""
+        return labels.codes[self.rows] if self.learned is None else self.learned.codes[self.rows]
 
     @property
     def same(self) -> tuple[str, bytes]:
@@ -54,7 +62,7 @@ class Group:
 
     Args:
         name: of the method, the file or the baseline.
-        kind: `file`, `method`, `random` or `full`.
+        kind: `file`, `method`, `synthetic`, `random` or `full`.
         balance: how classes shared the budget.
         draws: one a seed, or one in all where the seed decides nothing.
     """

@@ -11,12 +11,14 @@ from coreset_cli.artifacts.selection_file import read_selection
 from coreset_cli.commands.evaluation.choosers import Chooser
 from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.draws import Choice, Draw, Group, choose_all
+from coreset_cli.commands.evaluation.learned import Learned
 from coreset_cli.commands.evaluation.request import Request
 from coreset_cli.commands.register import make_method
 from coreset_cli.commands.select import Watch
 from coreset_cli.commands.select_balance import build_selector, stratified
 from coreset_cli.errors import InfeasibleBudget
 from coreset_cli.io.digest import lines_digest
+from coreset_cli.kernels.apportion import webster_turns
 
 __all__ = ["all_groups", "group_count"]
 
@@ -71,6 +73,9 @@ def _from_files(
     groups: list[Group] = []
     notes: list[str] = []
     for path in request.selections:
+        if path in data.learned:
+            groups.append(_from_synthetic(data.learned[path], names[path], request, data))
+            continue
         selection = read_selection(path)
         rows, told = rows_in(
             selection, str(path), data.train.ids, data.train.path, record.ids_digest
@@ -87,6 +92,21 @@ def _from_files(
         )
         groups.append(Group(name=names[path], kind="file", balance=str(balance), draws=(draw,)))
     return groups, tuple(notes)
+
+
+def _from_synthetic(learned: Learned, name: str, request: Request, data: Data) -> Group:
+    """A synthetic set; random rows beside it share the classes as it does."""
+    k, c = len(learned), len(data.labels.names)
+    counts, sizes = np.bincount(learned.codes, minlength=c), data.labels.counts()
+    in_proportion = np.bincount(webster_turns(sizes, min(k, data.n)), minlength=c)
+    equal = len(set(counts.tolist())) == 1 and (in_proportion != counts).any()
+    draw = Draw(rows=np.arange(k), digest=learned.record.content_digest, learned=learned)
+    return Group(
+        name=name,
+        kind="synthetic",
+        balance=request.balance or ("equal" if equal else "proportional"),
+        draws=(draw,),
+    )
 
 
 def _short_names(paths: Sequence[Path]) -> dict[Path, str]:

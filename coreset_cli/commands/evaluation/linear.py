@@ -88,7 +88,7 @@ class LinearTrainer:
         return False
 
     @contextmanager
-    def ready(self, watch: Watch) -> Iterator[None]:
+    def ready(self, draws: Sequence[Draw], watch: Watch) -> Iterator[None]:
         """Statistics of all rows; products of one thread."""
         assert self.data.points is not None
         self._scaling, self._key = fit_scaling(self.data.points), self.data.train.ids.key()

@@ -1,4 +1,4 @@
-"""Networks on images: all images decoded once, held on the device, every model a part of them."""
+"""Networks on images, from random weights, one a seed."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,16 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from coreset_cli.artifacts.pictures import Pictures
-from coreset_cli.artifacts.pixels import load_pixels
 from coreset_cli.artifacts.signals import Signals, write_signals
 from coreset_cli.commands.evaluation.cache import Outcome
 from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.draws import Draw
+from coreset_cli.commands.evaluation.stock import Stock
 from coreset_cli.commands.evaluation.trainer import Wanted
 from coreset_cli.commands.select import Watch
 from coreset_cli.errors import NotFinite
-from coreset_cli.training.batches import Images, batches_of, images_of
+from coreset_cli.training.batches import Images, batches_of
 from coreset_cli.training.checkpoint import Card, save_checkpoint
 from coreset_cli.training.crossfit import held_out_logits
 from coreset_cli.training.folds import stratified_folds
@@ -30,9 +29,6 @@ from coreset_cli.training.recipe import NetworkRecipe
 from coreset_cli.training.record import Recorder
 
 __all__ = ["NetworkTrainer"]
-
-FIRST = 64
-"""Images looked at to know what the others are like, for estimates."""
 
 STEPS = 3
 """Steps that are timed for an estimate, after one that is not."""
@@ -56,14 +52,16 @@ class NetworkTrainer:
     device: torch.device
     wanted: Wanted | None
     draws: bool = field(default=True, init=False)
-    notes: tuple[str, ...] = field(default=(), init=False)
-    _train: Images = field(init=False)
-    _test: Images = field(init=False)
 
     @property
     def name(self) -> str:
         """The architecture and its settings."""
         return self.spec.text
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was changed for all images to be alike."""
+        return self._stock.notes
 
     @property
     def context(self) -> Mapping[str, object]:
@@ -78,21 +76,18 @@ class NetworkTrainer:
 
     def work(self, draw: Draw) -> int:
         """Steps of the optimiser, those of the networks that judge held-out rows included."""
-        k, wanted = len(draw.rows), self.wanted
+        k, wanted = self._stock.parts(draw) * len(draw.rows), self.wanted
         if wanted is None or not (wanted.folds and self.is_wanted_whole(draw)):
             return self._steps(k)
         return self._steps(k) + wanted.folds * self._steps(k - k // wanted.folds)
 
     def memory(self, k: int) -> int:
         """Bytes of all images, of k of them again, of the weights and of a batch's activations."""
-        height, width, channels = self._first.shape[1:]
-        images = (self.data.n + len(self.data.test.ids) + k) * height * width * channels
+        images = self._stock.memory(k)
         if self.device.type == "cuda":
             return images
-        with torch.device("meta"):
-            network = self._built(self._first, seed=0)
-        batch = min(self.recipe.batch, k)
-        return images + footprint(network, batch, channels, max(height, width))
+        batch = min(self.recipe.batch, self._stock.most(k))
+        return images + max(self._footprint(shape, batch) for shape in self._stock.shapes)
 
     def workers(self, needed: int, limit: int, beside: int) -> int:
         """One after another: a model uses all of the device."""
@@ -110,21 +105,9 @@ class NetworkTrainer:
         return (draw.digest, draw.seed) == (wanted.digest, wanted.seed)
 
     @contextmanager
-    def ready(self, watch: Watch) -> Iterator[None]:
-        """Decode all images."""
-        train, test = self.data.train, self.data.test
-        assert isinstance(train, Pictures)
-        assert isinstance(test, Pictures)
-
-        def decoding(done: int, total: int) -> None:
-            watch("decoding", done, total)
-
-        found = load_pixels(train, channels=None, size=None, progress=decoding)
-        height, width, channels = found.values.shape[1:]
-        other = load_pixels(test, channels=channels, size=(height, width), progress=decoding)
-        self.notes = (*found.notes, *other.notes)
-        self._train = images_of(found.values, self.data.labels.codes, device=self.device)
-        self._test = images_of(other.values, self.data.target, like=self._train, device=self.device)
+    def ready(self, draws: Sequence[Draw], watch: Watch) -> Iterator[None]:
+        """Decode all images that these are trained on, and those they are judged by."""
+        self._stock.fill(draws, lambda done, total: watch("decoding", done, total))
         yield
 
     def train(
@@ -137,10 +120,8 @@ class NetworkTrainer:
         """Train and predict; the last epoch counts."""
         assert draw.seed is not None
         started = time.perf_counter()
-        images = self._train.take(rows)
-        if weights is not None:
-            images = replace(images, weights=torch.from_numpy(weights).float().to(self.device))
-        network = self._built(self._train, seed=draw.seed).to(self.device)
+        images = self._stock.taken(draw, rows, weights)
+        network = self._built(images, seed=draw.seed).to(self.device)
         wanted = self.wanted if self.is_wanted_whole(draw) else None
         recorder = None
         if wanted is not None and wanted.record is not None:
@@ -151,7 +132,7 @@ class NetworkTrainer:
             images,
             self.recipe,
             seed=draw.seed,
-            test=self._test,
+            test=self._stock.tests_for(images),
             record=recorder,
             pulse=lambda done, total: pulse(done),
         )
@@ -159,7 +140,7 @@ class NetworkTrainer:
             what = f"{self.name} gives NaN or Inf for test rows after its last step"
             raise NotFinite(diverged(what, self.recipe))
         if wanted is not None and wanted.model is not None:
-            save_checkpoint(wanted.model, network, self._card(wanted, trained, draw))
+            save_checkpoint(wanted.model, network, self._card(wanted, trained, images))
         if wanted is not None and wanted.record is not None and recorder is not None:
             done = self._steps(len(rows))
             held_out = self._held_out(wanted, images, rows, lambda more, total: pulse(done + more))
@@ -174,63 +155,61 @@ class NetworkTrainer:
         )
 
     @cached_property
-    def _first(self) -> NDArray[np.uint8]:
-        """[m, h, w, c] the first images, in the size and channels most of them have."""
-        train = self.data.train
-        assert isinstance(train, Pictures)
-        rows = np.arange(min(FIRST, len(train)))
-        return load_pixels(train, channels=None, size=None, rows=rows).values
+    def _stock(self) -> Stock:
+        return Stock(self.data, self.device)
 
     @cached_property
     def _seconds_a_step(self) -> float:
         """Measured on the first images."""
-        rows = np.arange(self.recipe.batch * (STEPS + 1)) % len(self._first)
-        codes = self.data.labels.codes[: len(self._first)]
-        images = images_of(self._first, codes, device=self.device)
+        first = self._stock.first
+        rows = np.arange(self.recipe.batch * (STEPS + 1)) % len(first)
         ends: list[float] = []
         train(
-            self._built(self._first, seed=0).to(self.device),
-            images.take(rows),
+            self._built(first, seed=0).to(self.device),
+            first.take(rows),
             replace(self.recipe, epochs=1),
             seed=0,
             pulse=lambda done, total: ends.append(time.perf_counter()),
         )
         return (ends[-1] - ends[0]) / (len(ends) - 1)
 
+    def _footprint(self, shape: tuple[int, ...], batch: int) -> int:
+        """Bytes of the weights and of a batch's activations."""
+        channels, *sides = shape
+        with torch.device("meta"):
+            network = self._fresh(channels, max(sides), seed=0)
+        return footprint(network, batch, channels, max(sides))
+
     def _steps(self, k: int) -> int:
-        """Of one training on k rows."""
+        """Of one training on k pictures."""
         return self.recipe.epochs * len(batches_of(torch.arange(k), self.recipe.batch))
 
-    def _built(self, like: Images | NDArray[np.uint8], *, seed: int) -> Network:
+    def _built(self, like: Images, *, seed: int) -> Network:
         """With random weights, for images of this shape."""
-        channels, *sides = (
-            like.pixels.shape[1:] if isinstance(like, Images) else np.moveaxis(like, 3, 1).shape[1:]
-        )
-        return build(
-            self.spec,
-            classes=len(self.data.labels.names),
-            channels=channels,
-            size=max(sides),
-            seed=seed,
-        )
+        channels, *sides = like.pixels.shape[1:]
+        return self._fresh(channels, max(sides), seed=seed)
 
-    def _card(self, wanted: Wanted, trained: Trained, draw: Draw) -> Card:
+    def _fresh(self, channels: int, size: int, *, seed: int) -> Network:
+        classes = len(self.data.labels.names)
+        return build(self.spec, classes=classes, channels=channels, size=size, seed=seed)
+
+    def _card(self, wanted: Wanted, trained: Trained, images: Images) -> Card:
         """What the checkpoint says of itself."""
-        height, width = self._train.pixels.shape[2:]
+        channels, height, width = images.pixels.shape[1:]
         last = trained.history[-1]
         return Card(
             network=self.spec.text,
             classes=self.data.labels.names,
-            channels=self._train.pixels.shape[1],
+            channels=channels,
             size=max(height, width),
-            mean=tuple(self._train.mean.tolist()),
-            std=tuple(self._train.std.tolist()),
+            mean=tuple(images.mean.tolist()),
+            std=tuple(images.std.tolist()),
             recipe=asdict(self.recipe),
             epoch=last.epoch,
             seed=wanted.seed,
             labels=wanted.label,
             train=asdict(wanted.train),
-            facts={"rows": len(draw.rows), "test_accuracy": last.test_accuracy},
+            facts={"rows": len(images), "test_accuracy": last.test_accuracy},
             shape=None if height == width else (height, width),
         )
 
@@ -245,7 +224,7 @@ class NetworkTrainer:
         if not wanted.folds:
             return None
         return held_out_logits(
-            lambda seed: self._built(self._train, seed=seed).to(self.device),
+            lambda seed: self._built(images, seed=seed).to(self.device),
             images,
             self.recipe,
             folds=stratified_folds(

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coreset_cli.artifacts.report import Cell, Interval, Run
+from coreset_cli.artifacts.report import Cell, Interval, Run, Truth
 from coreset_cli.commands.evaluation.cache import Outcome
 from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.draws import Draw, Group
@@ -130,7 +130,8 @@ def fidelity_of(cells: Sequence[Cell]) -> Mapping[str, float]:
 def _cell(
     group: Group, outcomes: Sequence[Outcome], data: Data, known: Known, centres: Centres | None
 ) -> Cell:
-    times = times_of(group)
+    times, learned = times_of(group), group.draws[0].learned
+    source = learned or data.own
     rows = [draw.rows for draw, count in zip(group.draws, times, strict=True) for _ in range(count)]
     recalls = np.average([_recalls(o, data) for o in outcomes], axis=0, weights=times)
     worst = int(np.nanargmin(recalls))
@@ -163,10 +164,11 @@ def _cell(
         relative=None,
         worst_class=data.names[worst],
         worst_accuracy=float(recalls[worst]),
-        truth=known.of(rows),
+        truth=Truth() if learned is not None else known.of(rows),
         best=_mean_of([outcome.best_accuracy for outcome in outcomes]),
         by_group=None,
-        **_distances(group, data.points, centres, times),
+        factor=1 if source is None else source.factor,
+        **({} if learned is not None else _distances(group, data.points, centres, times)),
     )
 
 

@@ -37,7 +37,8 @@ def open_cache(request: Request, scanned: Scanned, data: Data, trainer: Trainer)
 
 def key_of(cache: Cache, draw: Draw) -> str:
     """What an outcome is kept under: a model does not depend on the order of its rows."""
-    return cache.key(*_in_order(draw), draw.seed)
+    pixels = None if draw.learned is None else draw.digest
+    return cache.key(*_in_order(draw), draw.seed, pixels)
 
 
 def train_all(
@@ -97,7 +98,7 @@ def train_all(
         done[key] = trainer.work(draw)
         return outcome
 
-    with trainer.ready(watch):
+    with trainer.ready([pending[key] for key in missing], watch):
         pool = ThreadPoolExecutor(trainer.workers(needed, request.max_memory, beside))
         try:
             running: dict[Future[Outcome], str] = {pool.submit(run, key): key for key in missing}

@@ -69,19 +69,19 @@ class Trainer(Protocol):
         """Units of work of one model, in which its pulse counts."""
 
     def memory(self, k: int) -> int:
-        """Bytes that training on k rows and predicting takes."""
+        """Bytes that training on at most k rows and predicting takes."""
 
     def workers(self, needed: int, limit: int, beside: int) -> int:
         """How many models train at the same time."""
 
     def seconds(self, sizes: Sequence[int], at_once: int) -> float:
-        """Estimate of the wall time of training models on so many rows each."""
+        """Estimate of the wall time of training models on so many rows, or pictures, each."""
 
     def is_wanted_whole(self, draw: Draw) -> bool:
         """Whether more is asked of this model than what is kept of earlier ones."""
 
-    def ready(self, watch: Watch) -> AbstractContextManager[object]:
-        """Read what is trained on, for as long as models train."""
+    def ready(self, draws: Sequence[Draw], watch: Watch) -> AbstractContextManager[object]:
+        """Read what these are trained on, for as long as models train."""
 
     def train(
         self,

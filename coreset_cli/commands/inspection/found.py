@@ -38,7 +38,7 @@ class Info:
 
     Args:
         path: as the user typed it.
-        kind: vectors, images, selection, table, checkpoint, signals, report or manifest.
+        kind: vectors, images, synthetic, selection, table, checkpoint, signals, report or manifest.
         rows: number of rows.
         width: values a row.
         dtype: type of the values as stored.
@@ -50,7 +50,7 @@ class Info:
         content_digest: SHA-256 over values, ids and labels.
         ids_digest: SHA-256 of the ids, one a line, in order.
         manifest: how it came about.
-        facts: of a network, its signals or a report, what a reader wants first.
+        facts: of a network, its signals, a report or a synthetic set, what a reader wants first.
         warnings: what the user should know.
         faults: what is wrong with it.
     """

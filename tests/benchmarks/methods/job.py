@@ -126,7 +126,7 @@ def _judged(job: Job, place: Place) -> Iterator[tuple[str, Record]]:
     trainer = find_trainer(request, data)
     context = {"cell": job.cell.stem, **trainer.context}
     cache = Cache(place.folder / "cache", context, len(data.target))
-    with trainer.ready(lambda stage, done, total: None):
+    with trainer.ready((), lambda stage, done, total: None):
         for pick in _picks(job, place, files, data):
             outcome = _trained(pick, data, trainer, cache)
             correct = outcome.predicted == data.target
