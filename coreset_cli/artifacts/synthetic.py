@@ -82,8 +82,8 @@ class Synthetic:
     @property
     def ipc(self) -> int | None:
         """Stored images a class, where all classes have as many."""
-        counts = self.labels.counts()
-        return int(counts[0]) if (counts == counts[0]).all() else None
+        counts = set(self.labels.counts().tolist())
+        return counts.pop() if len(counts) == 1 else None
 
 
 def write_synthetic(path: Path, synthetic: Synthetic, describe: Callable[[], Manifest]) -> None:

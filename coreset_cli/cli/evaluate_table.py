@@ -29,7 +29,7 @@ def table_lines(report: Report) -> list[str]:
 def _columns(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
     """Headings and texts; a column nobody has is left out."""
     columns: list[tuple[str, Callable[[Cell], str]]] = [
-        ("cell", lambda c: c.name),
+        ("cell", lambda c: _title(c, cells)),
         ("rows", lambda c: f"{c.k:,}"),
         ("pictures a row", lambda c: NOTHING if c.factor == 1 else f"{c.factor**2}"),
         ("accuracy", lambda c: f"{100 * c.accuracy:.1f}"),
@@ -122,6 +122,12 @@ def _against_random(cell: Cell) -> str:
     verdict = "worse than" if between is not None and between.high < 0 else "no better than"
     shown = f"gain {_signed(cell.gain)}, 95 % {_between(between, '{:+.1f}')}"
     return f"{verdict} random: {cell.name} at {cell.k:,} rows ({shown})"
+
+
+def _title(cell: Cell, cells: Sequence[Cell]) -> str:
+    """Name of a cell; how classes share tells those apart that have one name and size."""
+    balances = {c.balance for c in cells if (c.name, c.k) == (cell.name, cell.k)}
+    return cell.name if len(balances) == 1 else f"{cell.name} ({cell.balance})"
 
 
 def _selecting(cell: Cell) -> str:

@@ -129,6 +129,8 @@ def test_classes_of_other_sizes_have_no_images_a_class():
     assert made(codes=np.array([0, 0, 0, 1, 1, 2])).ipc is None
     assert made(codes=np.array([0, 0, 0, 1, 1, 1])).ipc is None  # the third has none
     assert made().ipc == 2
+    nothing = made(codes=np.array([], np.int64), names=())
+    assert nothing.ipc is None
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ def test_what_is_known_of_rows_is_not_said_of_a_synthetic_set(evaluate, run_cli,
     assert (found["syn"]["to_median"], found["syn"]["to_clean_mean"]) == (None, None)
 
 
-def test_random_shares_the_classes_as_the_set_does(evaluate, digits, tmp_path):
+def test_random_shares_the_classes_as_the_set_does(evaluate, run_cli, digits, tmp_path):
     values, codes, _ = digits
     rows = np.r_[0:20, 0:5]
     pairs = written(tmp_path / "pairs.parquet", of_bytes(values, codes))
@@ -265,6 +265,10 @@ def test_random_shares_the_classes_as_the_set_does(evaluate, digits, tmp_path):
     rivals = {("random", k, "proportional") for k in (20, 25)}
     assert balances[0] == same | rivals
     own = {("pairs", 20, "equal"), ("random", 20, "equal")}
+    np.savetxt(tmp_path / "keep.txt", np.arange(20), "%d")
+    table = run_cli("evaluate", pairs, tmp_path / "keep.txt", *REAL, "--train", few).out
+    assert "random (equal)" in table
+    assert "random (proportional)" in table
     assert balances[1] == own | {("skew", 25, "proportional"), ("random", 25, "proportional")}
 
 
@@ -330,7 +334,9 @@ def test_synthetic_images_do_not_judge(evaluate, syn, model):
 def test_more_images_than_real_ones_have_no_rival(evaluate, syn, tmp_path):
     train = images(tmp_path / "train.parquet", np.arange(15))
     got = evaluate(syn, *REAL, "--train", train, "--label", "label")
-    assert got.code in {2, 3}
+    assert got.code == 2
+    assert "syn.parquet has 20 images and" in got.err
+    assert "leave them out with --baselines full" in got.err
     assert cells(evaluate(syn, *REAL, "--train", train, "--baselines", "full"))["syn"]["k"] == 20
 
 

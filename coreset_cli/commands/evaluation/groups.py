@@ -95,8 +95,17 @@ def _from_files(
 
 
 def _from_synthetic(learned: Learned, name: str, request: Request, data: Data) -> Group:
-    """A synthetic set; random rows beside it share the classes as it does."""
+    """A synthetic set; random rows beside it share the classes as it does.
+
+    Raises:
+        InfeasibleBudget: more images than there are rows to draw.
+    """
     k, c = len(learned), len(data.labels.names)
+    if k > data.n and "random" in request.baselines:
+        raise InfeasibleBudget(
+            f"{learned.path} has {k} images and {data.train.path} {data.n} rows, so no random rows "
+            "stand beside it; leave them out with --baselines full"
+        )
     counts, sizes = np.bincount(learned.codes, minlength=c), data.labels.counts()
     in_proportion = np.bincount(webster_turns(sizes, min(k, data.n)), minlength=c)
     equal = len(set(counts.tolist())) == 1 and (in_proportion != counts).any()

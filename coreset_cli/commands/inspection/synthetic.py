@@ -49,10 +49,12 @@ def _facts(found: Synthetic) -> Mapping[str, Any]:
     """What a reader wants first."""
     each = "not as many in each" if found.ipc is None else str(found.ipc)
     pictures = "" if found.factor == 1 else f", each decoded to {found.factor**2} pictures"
-    low, high = (float(edge) for edge in (found.pixels.min(), found.pixels.max()))
+    between = ""
+    if found.pixels.size:
+        between = f", {found.pixels.min():.3g} to {found.pixels.max():.3g}"
     return {
         "a class": each + pictures,
-        "space": f"{found.space}, {low:.3g} to {high:.3g}",
+        "space": found.space + between,
         "mean": ", ".join(f"{value:.4g}" for value in found.mean),
         "std": ", ".join(f"{value:.4g}" for value in found.std),
         "factor": found.factor,
