@@ -97,7 +97,16 @@ def _converted(text: str, kind: object, name: str) -> object:
     if get_origin(kind) in (Union, UnionType):
         if text.lower() == "none" and NoneType in get_args(kind):
             return None
-        return _converted(text, next(a for a in get_args(kind) if a is not NoneType), name)
+        inner = [a for a in get_args(kind) if a is not NoneType]
+        words = [str(word) for a in inner if get_origin(a) is Literal for word in get_args(a)]
+        if text in words:
+            return text
+        try:
+            return _converted(text, inner[0], name)
+        except InvalidParameter as error:
+            if not words:
+                raise
+            raise InvalidParameter(f"{error}, or {', '.join(words)}") from error
     if get_origin(kind) is tuple:
         return tuple(_converted(part, get_args(kind)[0], name) for part in text.split("+"))
     if kind is bool:

@@ -98,6 +98,10 @@ class Cell:
         best: accuracy of the best epochs, mean over the runs, of networks.
         by_group: over groups of test rows, where some were asked for.
         factor: each stored image of a synthetic set is decoded to so many by so many pictures.
+        core: rows that are no support rows, where rows have roles; of random, rows that stand for
+            them.
+        accounting: whether support rows are among the rows asked for (`counted`) or came beside
+            them (`uncounted`, as ECHO's paper has it); `not stated` where a file does not say.
     """
 
     name: str
@@ -119,6 +123,14 @@ class Cell:
     best: float | None = None
     by_group: ByGroup | None = None
     factor: int = 1
+    core: int | None = None
+    accounting: str | None = None
+
+    @property
+    def curve(self) -> str:
+        """Cells of one curve over budgets: random rows with roles and without are two."""
+        has_roles = self.kind == "random" and self.core is not None
+        return f"{self.name} (core and support)" if has_roles else self.name
 
     @property
     def is_baseline(self) -> bool:

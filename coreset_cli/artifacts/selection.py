@@ -13,9 +13,21 @@ from coreset_cli.artifacts.manifest import (
 from coreset_cli.errors import IdMismatch, StaleParent
 from coreset_cli.io.digest import lines_digest
 
-__all__ = ["SIDECAR", "Selection", "digest_fault", "roles_of", "rows_in", "sidecar_of"]
+__all__ = [
+    "CORE",
+    "SIDECAR",
+    "SUPPORT",
+    "Selection",
+    "digest_fault",
+    "roles_of",
+    "rows_in",
+    "sidecar_of",
+]
 
 SIDECAR = ".coreset.json"
+
+CORE, SUPPORT = "core", "support"
+"""Roles of rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +56,11 @@ class Selection:
     manifest: Manifest | None = None
     ranked: bool = True
 
+    @property
+    def support(self) -> NDArray[np.bool_] | None:
+        """[k] which rows are support rows, where rows have roles."""
+        return None if self.roles is None else self.roles == SUPPORT
+
     def by_index(self) -> "Selection":
         """The same rows in ascending order of their numbers."""
         order = np.argsort(self.rows, kind="stable")
@@ -66,7 +83,7 @@ class Selection:
 
 def roles_of(support: NDArray[np.bool_] | None) -> NDArray[np.str_] | None:
     """The role of each row, where there are several."""
-    return None if support is None else np.where(support, "support", "core")
+    return None if support is None else np.where(support, SUPPORT, CORE)
 
 
 def sidecar_of(path: Path) -> Path:

@@ -16,7 +16,13 @@ from coreset_cli.artifacts.manifest import (
     read_manifest,
     read_record,
 )
-from coreset_cli.artifacts.selection import Selection, digest_fault, sidecar_of
+from coreset_cli.artifacts.selection import (
+    CORE,
+    SUPPORT,
+    Selection,
+    digest_fault,
+    sidecar_of,
+)
 from coreset_cli.errors import InvalidParameter, SchemaMismatch, StaleParent
 from coreset_cli.io.access import read_errors
 from coreset_cli.io.atomic import whole_file, write_text
@@ -143,7 +149,7 @@ def _table(selection: Selection) -> pa.Table:
     def singles(values: NDArray[np.float64] | None) -> pa.Array:
         return nothing if values is None else pa.array(values.astype(np.float32))
 
-    roles = np.full(k, "core") if selection.roles is None else selection.roles
+    roles = np.full(k, CORE) if selection.roles is None else selection.roles
     labels = pa.nulls(k, pa.string()) if selection.labels is None else pa.array(selection.labels)
     return pa.table(
         {
@@ -183,7 +189,7 @@ def _read_parquet(path: Path) -> Selection:
         labels=_texts(table, "label", path),
         weights=_weights(table, path),
         scores=_numbers(table, "score", path),
-        roles=_texts(table, "role", path),
+        roles=_roles(table, path),
         manifest=manifest,
     )
 
@@ -216,6 +222,20 @@ def _weights(table: pa.Table, path: Path) -> NDArray[np.float64] | None:
         )
     if not found.any():
         raise SchemaMismatch(f"{path}: column 'weight' is 0 in all rows; drop the column")
+    return found
+
+
+def _roles(table: pa.Table, path: Path) -> NDArray[np.str_] | None:
+    """Roles, each of which is known: training tells them apart."""
+    found = _texts(table, "role", path)
+    if found is None:
+        return None
+    wrong = np.flatnonzero(~np.isin(found, (CORE, SUPPORT)))
+    if len(wrong):
+        raise SchemaMismatch(
+            f"{path}: column 'role': row {wrong[0]} is '{found[wrong[0]]}'; rows are {CORE} or "
+            f"{SUPPORT}: select again, or drop the column"
+        )
     return found
 
 

@@ -32,6 +32,7 @@ def _columns(cells: Sequence[Cell]) -> tuple[list[str], list[list[str]]]:
         ("cell", lambda c: _title(c, cells)),
         ("rows", lambda c: f"{c.k:,}"),
         ("pictures a row", lambda c: NOTHING if c.factor == 1 else f"{c.factor**2}"),
+        ("core", lambda c: NOTHING if c.core is None else f"{c.core:,}"),
         ("accuracy", lambda c: f"{100 * c.accuracy:.1f}"),
         ("95 %", lambda c: _between(c.accuracy_interval, "{:.1f}")),
         ("gain", lambda c: NOTHING if c.gain is None else _signed(c.gain)),
@@ -69,6 +70,7 @@ def _notes(report: Report) -> list[str]:
         f"proxy data: {report.proxy_data}",
         *_grouping(report),
     ]
+    notes += [_roles(cell) for cell in report.cells if cell.core is not None]
     notes += [_against_random(cell) for cell in report.cells if _is_no_gain(cell)]
     for cell in report.cells:
         for name, share in cell.truth.by_type.items():
@@ -86,7 +88,23 @@ def _how(report: Report) -> str:
     if report.model == "linear":
         return f"linear model, C by {recipe['folds']}-fold log-loss"
     epochs = f"{recipe['epochs']} epochs of batches of {recipe['batch']}"
-    return f"{report.model}, recipe {recipe['name']}: {epochs}, accuracy of the last epoch"
+    pairs = f", loss of pairs × {recipe['structure']:g}" if recipe.get("structure") else ""
+    return f"{report.model}, recipe {recipe['name']}: {epochs}{pairs}, accuracy of the last epoch"
+
+
+ACCOUNTING = {
+    None: "drawn at random and trained on alike",
+    "counted": "counted: together they are the rows asked for",
+    "uncounted": "uncounted: the support rows came beside the rows asked for, as in ECHO's paper",
+    "not stated": "and the file does not say whether both were asked for",
+}
+
+
+def _roles(cell: Cell) -> str:
+    """Which rows the budget counts."""
+    assert cell.core is not None
+    told = f"{cell.name} at {cell.k:,} rows: {cell.core:,} core and {cell.k - cell.core:,} support"
+    return f"{told} rows, {ACCOUNTING[cell.accounting]}"
 
 
 def _grouping(report: Report) -> list[str]:

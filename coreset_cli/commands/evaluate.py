@@ -159,9 +159,15 @@ def _wanted(
             f"--record keeps signals of the rows of {request.train}, and the network trains on "
             "pictures that are no rows of it; leave --record out"
         )
+    if outputs.record is not None and draw.support is not None:
+        raise InvalidParameter(
+            "--record needs every row in every epoch, and support rows are drawn anew; train on "
+            "all of them (--recipe echo:support_a_epoch=all), or record the full set"
+        )
     return Wanted(
         digest=draw.digest,
         weighted=draw.weights is not None,
+        roles=draw.support is not None,
         model=outputs.model,
         record=outputs.record,
         folds=request.record_folds,

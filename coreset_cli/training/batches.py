@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -30,6 +30,7 @@ class Images:
         weights: [n] positive, of any scale; equal ones where not given.
         mean: [c] of x/255, subtracted from it.
         std: [c] by which the difference is divided.
+        support: [n] rows of which a recipe may draw some each epoch; none where not given.
     """
 
     pixels: Pixels
@@ -37,6 +38,7 @@ class Images:
     weights: Float32[Tensor, " n"] | None
     mean: Float32[Tensor, " c"]
     std: Float32[Tensor, " c"]
+    support: Bool[Tensor, " n"] | None = None
 
     def __len__(self) -> int:
         """Number of pictures."""
@@ -51,7 +53,10 @@ class Images:
         """Some rows, under the same statistics: what a network trained on all rows would see."""
         index = torch.tensor(rows, device=self.device)
         weights = None if self.weights is None else self.weights[index]
-        return Images(self.pixels[index], self.targets[index], weights, self.mean, self.std)
+        support = None if self.support is None else self.support[index]
+        return Images(
+            self.pixels[index], self.targets[index], weights, self.mean, self.std, support
+        )
 
     def normalised(self, rows: Int64[Tensor, " m"] | slice) -> Float32[Tensor, "m c h w"]:
         """Some rows as a network takes them."""

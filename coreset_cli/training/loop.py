@@ -17,18 +17,14 @@ from torch.nn import functional
 
 from coreset_cli.errors import NotFinite
 from coreset_cli.training.arithmetic import Arithmetic, arithmetic_of
-from coreset_cli.training.augment import (
-    augmented,
-    draw,
-    epoch_generator,
-    one_family,
-    seen_by_tests,
-)
+from coreset_cli.training.augment import draw, epoch_generator, one_family, seen_by_tests
 from coreset_cli.training.batches import Images, batches_of
 from coreset_cli.training.networks import Network
 from coreset_cli.training.recipe import NetworkRecipe
 from coreset_cli.training.record import Recorder
 from coreset_cli.training.schedule import learning_rate
+from coreset_cli.training.structure import structure_loss
+from coreset_cli.training.support import draw_mix, epoch_rows, mixed, steps_an_epoch
 
 __all__ = ["EpochRecord", "Trained", "diverged", "logits_of", "train"]
 
@@ -42,8 +38,9 @@ class EpochRecord:
 
     Args:
         epoch: counted from 1.
-        loss: weighted mean over the rows, each under the parameters of its step, as augmented.
-        train_accuracy: share of the rows predicted right, at the same moments.
+        loss: what was minimised, mean over the epoch's rows, each under the parameters of its
+            step, as augmented.
+        train_accuracy: share of the epoch's rows predicted right, at the same moments.
         test_accuracy: share of the test rows, after the epoch, where they were looked at.
         learning_rate: of the epoch's last step.
         seconds: wall time, looking at the test rows included.
@@ -101,7 +98,8 @@ def train(
     Args:
         network: on the device of the pictures.
         images: to train on. The loss of a batch is the mean of wᵢ·lossᵢ, the weights scaled to
-            mean 1 over all rows, so a batch of heavy rows is a longer step.
+            mean 1 over all rows, so a batch of heavy rows is a longer step. Of its support rows
+            an epoch trains on as many as the recipe says, drawn anew.
         recipe: what to do.
         seed: of the order of rows, of augmentation, and of what the network draws.
         test: rows to look at after epochs; they decide nothing but which epoch is called best.
@@ -112,7 +110,8 @@ def train(
         NotFinite: the loss of an epoch is NaN or infinite.
     """
     started = time.perf_counter()
-    steps = len(batches_of(torch.arange(len(images)), recipe.batch))
+    support = 0 if images.support is None else int(images.support.sum())
+    steps = steps_an_epoch(len(images), support, recipe)
     total = steps * recipe.epochs
     looks = _Looks(test, recipe)
     views = None if record is None else record.view
@@ -122,14 +121,15 @@ def train(
         for epoch in range(recipe.epochs):
             epoch_started = time.perf_counter()
             generator = epoch_generator(seed, epoch)
-            order = torch.randperm(len(images), generator=generator).to(images.device)
+            order = epoch_rows(images, recipe, generator)
             draws = draw(recipe, images.pixels.shape, generator, images.device)
+            mix = draw_mix(images, recipe, generator)
             sums = torch.zeros(2, dtype=torch.float64, device=images.device)
             network.train()
             for step, rows in enumerate(batches_of(order, recipe.batch), epoch * steps):
                 # In eval mode before the forward pass that moves the running statistics.
                 seen = descent.tested(rows) if views == "eval" else None
-                batch = one_family(augmented(images, rows, draws, recipe), recipe, generator)
+                batch = one_family(mixed(images, rows, draws, mix, recipe), recipe, generator)
                 logits, loss = descent.logits_and_loss(batch, rows)
                 if record is not None:
                     shown = logits.detach() if seen is None else seen
@@ -138,7 +138,7 @@ def train(
                 right = (logits.detach().argmax(1) == images.targets[rows]).sum()
                 sums += torch.stack([loss.detach().double() * len(rows), right.double()])
                 pulse(step + 1, total)
-            mean_loss, train_accuracy = (sums / len(images)).tolist()
+            mean_loss, train_accuracy = (sums / len(order)).tolist()
             if not isfinite(mean_loss):
                 what = f"a finite loss was expected in epoch {epoch + 1} of {recipe.epochs}"
                 raise NotFinite(diverged(f"{what}, it was {mean_loss}", recipe))
@@ -196,15 +196,29 @@ class _Descent:
     def logits_and_loss(
         self, batch: Float32[Tensor, "m c h w"], rows: Int64[Tensor, " m"]
     ) -> tuple[Float32[Tensor, "m k"], Float32[Tensor, ""]]:
-        """Forward in train mode; the loss is the mean of wᵢ·lossᵢ."""
+        """Forward in train mode; the loss is the mean of wᵢ·lossᵢ, and that of pairs."""
         logits, targets = self.arithmetic.logits(batch), self.images.targets[rows]
+        weights = None if self.weights is None else self.weights[rows]
+        loss, recipe = self._entropy(logits, targets, weights), self.recipe
+        if recipe.structure:
+            loss = loss + recipe.structure * structure_loss(
+                logits, targets, margin=recipe.contrast_margin, weights=weights
+            )
+        return logits, loss
+
+    def _entropy(
+        self,
+        logits: Float32[Tensor, "m k"],
+        targets: Int64[Tensor, " m"],
+        weights: Float32[Tensor, " m"] | None,
+    ) -> Float32[Tensor, ""]:
         smoothing = self.recipe.label_smoothing
-        if self.weights is None:
-            return logits, functional.cross_entropy(logits, targets, label_smoothing=smoothing)
+        if weights is None:
+            return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
         losses = functional.cross_entropy(
             logits, targets, reduction="none", label_smoothing=smoothing
         )
-        return logits, (self.weights[rows] * losses).mean()
+        return (weights * losses).mean()
 
     def step(self, loss: Float32[Tensor, ""], rate: float) -> None:
         """Backward, and one step at this rate."""

@@ -2,10 +2,10 @@
 
 Sources of the network recipes: `gm-cifar` and `gm-tiny` are the training of the GM-Matching paper
 as its code base (Xia et al., "Moderate coreset", ICLR 2023) has it; `echo` is that of ECHO on
-DeepCore's code; `quick` is ours, for a processor without an accelerator. `dc` and `dsa` judge
-synthetic sets as Zhao, Mopuri & Bilen (ICLR 2021) and Zhao & Bilen (ICML 2021) do: told to run E
-epochs, their code runs E + 1, divides the rate after epoch ⌊E/2⌋ + 1, counted from 0, and makes the
-optimiser anew there.
+DeepCore's code, with its loss of pairs (λ = ½, margin 1) and its support rows; `quick` is ours, for
+a processor without an accelerator. `dc` and `dsa` judge synthetic sets as Zhao, Mopuri & Bilen
+(ICLR 2021) and Zhao & Bilen (ICML 2021) do: told to run E epochs, their code runs E + 1, divides
+the rate after epoch ⌊E/2⌋ + 1, counted from 0, and makes the optimiser anew there.
 
 The rate of `quick` was measured: first rows of CIFAR-10, 16 epochs, batch 128, one seed, accuracy
 in percent on the first 1,500 test rows (one standard error is 1.3 points).
@@ -112,6 +112,12 @@ class NetworkRecipe:
             Parameters, the last layer and the loss are float32 always.
         compile: compile the network first. On CUDA only; unverified.
         evaluate_every: epochs between two looks at the test rows; the last is always looked at.
+        structure: times the loss of pairs inside a batch, added to the cross-entropy.
+        contrast_margin: of that loss, the distance of logits at which two classes are far enough.
+        interpolate: `mixup` makes each support row a random mix of itself and a random core row
+            of its class: our reading of the operator that ECHO's paper leaves undefined.
+        support_a_epoch: support rows drawn anew each epoch: `auto` as many as there are core
+            rows, or a number, at most those there are; `all` are trained on like any row.
     """
 
     name: str
@@ -141,6 +147,10 @@ class NetworkRecipe:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
     evaluate_every: int = 1
+    structure: float = 0.0
+    contrast_margin: float = 1.0
+    interpolate: Literal["none", "mixup"] = "none"
+    support_a_epoch: int | Literal["auto", "all"] = "all"
 
     def __post_init__(self) -> None:
         for field in ("epochs", "batch", "milestones_of", "part", "evaluate_every", "augment_from"):
@@ -148,18 +158,32 @@ class NetworkRecipe:
         for field in ("learning_rate", "divisor"):
             value = getattr(self, field)
             self._demand(field, value > 0 and isfinite(value), "above 0")
-        for field in ("weight_decay", "last_rate", "padding", "cutout"):
+        for field in (
+            "weight_decay",
+            "last_rate",
+            "padding",
+            "cutout",
+            "structure",
+            "contrast_margin",
+        ):
             value = getattr(self, field)
             self._demand(field, value >= 0 and isfinite(value), "at least 0")
         for field in ("momentum", "warm_up", "label_smoothing"):
             self._demand(field, 0 <= getattr(self, field) < 1, "in [0, 1)")
         self._demand("part", self.part <= 64, "at most 64")
         self._demand("clip", self.clip is None or self.clip > 0, "above 0, or none")
+        support = self.support_a_epoch
+        self._demand("support_a_epoch", isinstance(support, str) or support >= 1, "at least 1")
         if self.nesterov and self.momentum == 0:
             raise InvalidParameter(f"{self.name}: nesterov needs a momentum above 0")
         if self.restart and self.schedule != "steps":
             raise InvalidParameter(f"{self.name}: restart goes with schedule=steps")
         parse_strategy(self.siamese)
+
+    @property
+    def tells_roles(self) -> bool:
+        """Whether support rows are trained on in another way than core rows."""
+        return self.support_a_epoch != "all" or self.interpolate != "none"
 
     def _demand(self, field: str, holds: bool, range_: str) -> None:
         if not holds:
@@ -214,6 +238,8 @@ NETWORK_RECIPES: dict[str, NetworkRecipe] = {
             last_rate=1e-4,
             crop="reflect",
             augment="colour",
+            structure=0.5,
+            support_a_epoch="auto",
         ),
         NetworkRecipe(
             name="quick",

@@ -37,6 +37,19 @@ def parameters(network: nn.Module) -> torch.Tensor:
     return torch.cat([value.detach().flatten().double() for value in network.state_dict().values()])
 
 
+def pair_loss(logits, targets, weights, margin=1.0):
+    """The loss of pairs, pair by pair."""
+    near, far = [], []
+    for i in range(len(targets)):
+        for j in range(i):
+            away = (logits[i] - logits[j]).norm()
+            same = targets[i] == targets[j]
+            value = away**2 if same else (margin - away).clamp_min(0)
+            (near if same else far).append((weights[i] * weights[j], value))
+    means = [sum(w * v for w, v in part) / sum(w for w, _ in part) for part in (near, far) if part]
+    return sum(means)
+
+
 def plainly_trained(images: Images, text: str, seed: int) -> Network:
     """What the loop must equal: a DataLoader's epoch with PyTorch's optimiser, in float32."""
     recipe, network = network_recipe(text), small()
@@ -64,8 +77,13 @@ def plainly_trained(images: Images, text: str, seed: int) -> Network:
             batch = augmented(images, rows, draws, recipe)
             logits = network(batch.contiguous(memory_format=torch.channels_last))
             losses = functional.cross_entropy(logits, images.targets[rows], reduction="none")
+            loss = (weights[rows] * losses).sum() / size
+            if recipe.structure:
+                loss = loss + recipe.structure * pair_loss(
+                    logits, images.targets[rows], weights[rows]
+                )
             optimiser.zero_grad()
-            (weights[rows] * losses).sum().div(size).backward()
+            loss.backward()
             optimiser.param_groups[0]["lr"] = learning_rate(recipe, step, len(sizes))
             if recipe.clip is not None:
                 norm = torch.cat([p.grad.flatten() for p in network.parameters()]).norm()
@@ -81,6 +99,7 @@ def plainly_trained(images: Images, text: str, seed: int) -> Network:
     [
         "gm-cifar:epochs=1,batch=16",
         "gm-cifar:epochs=4,batch=13",  # 40 = 13·3 + 1: the last row joins the batch before
+        "echo:epochs=2,batch=20,structure=0",
         "echo:epochs=2,batch=20",
         "gm-tiny:epochs=2,batch=16,clip=0.05",
         "quick:epochs=2,batch=16",
@@ -104,6 +123,16 @@ def test_one_epoch_equals_a_plain_loop_bit_for_bit():
     text = "gm-cifar:epochs=1,batch=16,precision=float32"
     train(network, images, network_recipe(text), seed=0)
     assert torch.equal(parameters(network), parameters(plainly_trained(images, text, 0)))
+
+
+def test_echo_without_its_loss_of_pairs_is_the_plain_recipe_bit_for_bit():
+    first, second, third = small(), small(), small()
+    cosine = "quick:schedule=cosine,last_rate=1e-4,augment_from=1,epochs=3,batch=16"
+    train(first, pictures(40), network_recipe("echo:structure=0,epochs=3,batch=16"), seed=0)
+    train(second, pictures(40), network_recipe(cosine), seed=0)
+    train(third, pictures(40), network_recipe("echo:epochs=3,batch=16"), seed=0)
+    assert torch.equal(parameters(first), parameters(second))
+    assert not torch.equal(parameters(first), parameters(third))
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "auto"])

@@ -47,6 +47,10 @@ PUBLISHED = {  # methods/protocols.md, section 7
         "crop": "reflect",
         "padding": 4,
         "augment": "colour",
+        "structure": 0.5,
+        "contrast_margin": 1.0,
+        "interpolate": "none",
+        "support_a_epoch": "auto",
     },
 }
 
@@ -57,6 +61,21 @@ def test_recipes_are_the_published_ones(name):
     assert {field: fields[field] for field in PUBLISHED[name]} == PUBLISHED[name]
     assert fields["cutout"] == fields["label_smoothing"] == 0
     assert fields["flip"] == "auto"
+
+
+@pytest.mark.parametrize("name", sorted(set(NETWORK_RECIPES) - {"echo"}))
+def test_echo_s_training_is_that_of_no_other_recipe(name):
+    recipe = network_recipe(name)
+    assert (recipe.structure, recipe.interpolate, recipe.support_a_epoch) == (0.0, "none", "all")
+    assert not recipe.tells_roles
+
+
+def test_roles_matter_where_support_rows_are_drawn_or_mixed():
+    assert network_recipe("echo").tells_roles
+    assert network_recipe("quick:support_a_epoch=7").support_a_epoch == 7
+    assert network_recipe("quick:support_a_epoch=7").tells_roles
+    assert not network_recipe("echo:support_a_epoch=all").tells_roles
+    assert network_recipe("echo:support_a_epoch=all,interpolate=mixup").tells_roles
 
 
 def test_quick_is_for_a_processor():
@@ -101,6 +120,11 @@ def test_fields_are_set_from_texts_and_the_others_stay():
         ("gm-cifar:milestones=3+x", "takes int"),
         ("quick:part=65", "at most 64"),
         ("quick:evaluate_every=0", "at least 1"),
+        ("echo:structure=-0.5", "structure cannot be -0.5; it is at least 0"),
+        ("echo:contrast_margin=inf", "contrast_margin"),
+        ("echo:interpolate=cut", "none, mixup"),
+        ("echo:support_a_epoch=0", "at least 1"),
+        ("echo:support_a_epoch=some", "takes int, or auto, all"),
     ],
 )
 def test_texts_that_are_no_recipe(text, message):

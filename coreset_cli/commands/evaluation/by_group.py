@@ -113,7 +113,7 @@ def _scored(hits: NDArray[np.float64], group: Group, grouped: Grouped) -> ByGrou
 
 
 def _shares(group: Group, grouped: Grouped) -> Sequence[Share | None]:
-    """Share of each group among the rows kept and among all, where rows are kept; over the draws."""
+    """Share of each group among the rows kept, if any are rows, and among all; over the draws."""
     g = len(grouped.test.names)
     if grouped.train is None or group.draws[0].learned is not None:
         return [None] * g

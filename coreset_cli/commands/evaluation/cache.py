@@ -68,6 +68,7 @@ class Cache:
         weights: NDArray[np.float64] | None,
         seed: int | None = None,
         pixels: str | None = None,
+        support: NDArray[np.int64] | None = None,
     ) -> str:
         """SHA-256 of the context, the rows, their weights, and what else decides the outcome.
 
@@ -76,6 +77,7 @@ class Cache:
             weights: of these rows.
             seed: of training, where it draws.
             pixels: digest of the synthetic set that the rows are of; none for the training file.
+            support: which of the rows are support rows, where roles matter.
         """
         digest = sha256(json.dumps(self.context, sort_keys=True).encode())
         digest.update(rows.astype("<i8").tobytes())
@@ -85,6 +87,8 @@ class Cache:
             digest.update(f"seed {seed}".encode())
         if pixels is not None:
             digest.update(f"pixels {pixels}".encode())
+        if support is not None:
+            digest.update(b"support" + support.astype("<i8").tobytes())
         return digest.hexdigest()
 
     def get(self, key: str) -> Outcome | None:

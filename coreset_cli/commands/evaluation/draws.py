@@ -14,13 +14,14 @@ from coreset_cli.commands.evaluation.choosers import Chooser
 from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.learned import Learned
 from coreset_cli.commands.select import Watch, beside_warning
+from coreset_cli.commands.select_balance import stratified
 from coreset_cli.commands.select_signals import FromFile, Source
 from coreset_cli.compose.judged import inside_classes
 from coreset_cli.io.digest import lines_digest
 from coreset_cli.seeds import Key, Rng
 from coreset_cli.selector import Inputs, Picks, choose
 
-__all__ = ["Choice", "Draw", "Group", "a_model_a_seed", "choose_all"]
+__all__ = ["Choice", "Draw", "Group", "a_model_a_seed", "choose_all", "core_of", "support_rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,8 @@ class Draw:
     Args:
         rows: [k] distinct rows of the training file, best first.
         weights: [k] training weights, where there are any.
+        support: [s] those of the rows, ascending, of which a recipe draws some each epoch; none
+            where rows have no roles, or all are trained on alike.
         seeds: the seeds that give these rows; none for a file and for the full set.
         seed: of training, where training draws.
         seconds: wall time of selecting, with that of the signals a method reads, whether or not
@@ -40,6 +43,7 @@ class Draw:
 
     rows: NDArray[np.int64]
     weights: NDArray[np.float64] | None = None
+    support: NDArray[np.int64] | None = None
     seeds: tuple[int, ...] = ()
     seed: int | None = None
     seconds: float | None = None
@@ -51,9 +55,13 @@ class Draw:
         return labels.codes[self.rows] if self.learned is None else self.learned.codes[self.rows]
 
     @property
-    def same(self) -> tuple[str, bytes]:
-        """Equal for equal rows in equal order with equal weights."""
-        return self.digest, b"" if self.weights is None else self.weights.tobytes()
+    def same(self) -> tuple[str, bytes, bytes]:
+        """Equal for equal rows in equal order with equal weights and roles."""
+        return self.digest, _bytes(self.weights), _bytes(self.support)
+
+    def without_roles(self) -> "Draw":
+        """The same rows, all trained on alike."""
+        return replace(self, support=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,17 +73,40 @@ class Group:
         kind: `file`, `method`, `synthetic`, `random` or `full`.
         balance: how classes shared the budget.
         draws: one a seed, or one in all where the seed decides nothing.
+        core: how many rows are no support rows, where rows have roles.
+        asked: how many rows were asked for, where that is known; support rows may be beside them.
     """
 
     name: str
     kind: str
     balance: str
     draws: tuple[Draw, ...]
+    core: int | None = None
+    asked: int | None = None
 
     @property
     def k(self) -> int:
         """Rows kept."""
         return len(self.draws[0].rows)
+
+    @property
+    def place(self) -> tuple[int, str, int | None]:
+        """What random rows must have alike: number, balance, and core rows where roles matter."""
+        roles_matter = self.draws[0].support is not None
+        return self.k, stratified(self.balance), self.core if roles_matter else None
+
+    @property
+    def accounting(self) -> str | None:
+        """Whether support rows are among the rows asked for; nothing where there are no roles."""
+        if self.core is None or self.kind == "random":
+            return None
+        if self.asked is None:
+            return "not stated"
+        return "counted" if self.asked == self.k else "uncounted"
+
+    def without_roles(self) -> "Group":
+        """The same rows, all trained on alike."""
+        return replace(self, draws=tuple(draw.without_roles() for draw in self.draws))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +117,13 @@ class Choice:
         kind: `method`, or `random` for the baseline.
         chooser: the method.
         k: rows to keep.
+        core: of random rows, how many stand for core rows; the others stand for support rows.
     """
 
     kind: str
     chooser: Chooser
     k: int
+    core: int | None = None
 
     @property
     def balance(self) -> str:
@@ -130,7 +163,7 @@ def choose_all(
     Raises:
         CoresetError: whatever selecting raises.
     """
-    found: list[dict[tuple[str, bytes], Draw]] = [{} for _ in choices]
+    found: list[dict[tuple[str, bytes, bytes], Draw]] = [{} for _ in choices]
     pending = set(range(len(choices)))
     notes: list[str] = []
     for seed in range(seeds):
@@ -156,10 +189,24 @@ def choose_all(
             kind=choice.kind,
             balance=choice.balance,
             draws=tuple(draws.values()),
+            core=core_of(next(iter(draws.values()))),
+            asked=choice.k,
         )
         for choice, draws in zip(choices, found, strict=True)
     ]
     return groups, tuple(dict.fromkeys(notes))
+
+
+def support_rows(
+    rows: NDArray[np.int64], support: NDArray[np.bool_] | None
+) -> NDArray[np.int64] | None:
+    """Those of the rows that are support rows, ascending; nothing where there are none."""
+    return None if support is None or not support.any() else np.sort(rows[support])
+
+
+def core_of(draw: Draw) -> int | None:
+    """How many rows are core rows, where some are not."""
+    return None if draw.support is None else len(draw.rows) - len(draw.support)
 
 
 def a_model_a_seed(groups: Sequence[Group], seeds: int) -> list[Group]:
@@ -218,7 +265,10 @@ def _picks(choice: Choice, data: Data, signals: Signals | None, rng: Rng, watch:
         scores=None if choice.chooser.column is None else choice.chooser.column.values,
         progress=lambda done, total: watch(stage, done, total),
     )
-    return choose(choice.chooser.selector, inputs, choice.k, rng)
+    picks = choose(choice.chooser.selector, inputs, choice.k, rng)
+    if choice.core is None:
+        return picks
+    return replace(picks, support=np.arange(choice.k) >= choice.core)
 
 
 def _draw(picks: Picks, data: Data, seeds: tuple[int, ...], seconds: float) -> Draw:
@@ -227,7 +277,12 @@ def _draw(picks: Picks, data: Data, seeds: tuple[int, ...], seconds: float) -> D
     return Draw(
         rows=picks.rows,
         weights=None if weights is None else weights.astype(np.float32).astype(np.float64),
+        support=support_rows(picks.rows, picks.support),
         seeds=seeds,
         seconds=seconds,
         digest=lines_digest(data.train.ids.take(picks.rows).texts()),
     )
+
+
+def _bytes(values: NDArray[np.generic] | None) -> bytes:
+    return b"" if values is None else values.tobytes()

@@ -63,9 +63,9 @@ def _curves(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     for cell in sorted(cells, key=lambda cell: (cell.kind == "random", cell.k)):
         if cell.kind == "full":
             continue
-        name = cell.name
+        name = cell.curve
         if cell.kind == "random":
-            name = f"random ({cell.balance})" if len(balances) > 1 else "random baseline"
+            name += f" ({cell.balance})" if len(balances) > 1 else " baseline"
         found.setdefault(name, []).append(cell)
     return found
 

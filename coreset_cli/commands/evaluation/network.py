@@ -18,7 +18,7 @@ from coreset_cli.commands.evaluation.stock import Stock
 from coreset_cli.commands.evaluation.trainer import Wanted
 from coreset_cli.commands.select import Watch
 from coreset_cli.errors import NotFinite
-from coreset_cli.training.batches import Images, batches_of
+from coreset_cli.training.batches import Images
 from coreset_cli.training.checkpoint import Card, save_checkpoint
 from coreset_cli.training.crossfit import held_out_logits
 from coreset_cli.training.folds import stratified_folds
@@ -27,6 +27,7 @@ from coreset_cli.training.loop import Trained, diverged, train
 from coreset_cli.training.networks import Network, NetworkSpec, build
 from coreset_cli.training.recipe import NetworkRecipe
 from coreset_cli.training.record import Recorder
+from coreset_cli.training.support import steps_an_epoch
 
 __all__ = ["NetworkTrainer"]
 
@@ -78,7 +79,7 @@ class NetworkTrainer:
         """Steps of the optimiser, those of the networks that judge held-out rows included."""
         k, wanted = self._stock.parts(draw) * len(draw.rows), self.wanted
         if wanted is None or not (wanted.folds and self.is_wanted_whole(draw)):
-            return self._steps(k)
+            return self._steps(k, 0 if draw.support is None else len(draw.support))
         return self._steps(k) + wanted.folds * self._steps(k - k // wanted.folds)
 
     def memory(self, k: int) -> int:
@@ -101,6 +102,8 @@ class NetworkTrainer:
         """The checkpoint or the signals of this model are asked for."""
         wanted = self.wanted
         if wanted is None or (draw.weights is not None) != wanted.weighted:
+            return False
+        if (draw.support is not None) != wanted.roles:
             return False
         return (draw.digest, draw.seed) == (wanted.digest, wanted.seed)
 
@@ -180,9 +183,9 @@ class NetworkTrainer:
             network = self._fresh(channels, max(sides), seed=0)
         return footprint(network, batch, channels, max(sides))
 
-    def _steps(self, k: int) -> int:
-        """Of one training on k pictures."""
-        return self.recipe.epochs * len(batches_of(torch.arange(k), self.recipe.batch))
+    def _steps(self, k: int, support: int = 0) -> int:
+        """Of one training on k pictures, of which some are support rows."""
+        return self.recipe.epochs * steps_an_epoch(k, support, self.recipe)
 
     def _built(self, like: Images, *, seed: int) -> Network:
         """With random weights, for images of this shape."""

@@ -78,6 +78,9 @@ class Stock:
         parts = self.parts(draw)
         pictures = (parts * rows[:, None] + np.arange(parts)).ravel()
         images = self._sources[_source(draw)].take(pictures)
+        if draw.support is not None:
+            support = torch.from_numpy(np.repeat(np.isin(rows, draw.support), parts))
+            images = replace(images, support=support.to(self.device))
         if weights is None:
             return images
         repeated = torch.from_numpy(np.repeat(weights, parts)).float()

@@ -13,7 +13,6 @@ from coreset_cli.commands.evaluation.cache import Outcome
 from coreset_cli.commands.evaluation.data import Data
 from coreset_cli.commands.evaluation.draws import Draw, Group
 from coreset_cli.commands.evaluation.truth import Known
-from coreset_cli.commands.select_balance import stratified
 from coreset_cli.kernels.centre import geometric_median
 from coreset_cli.kernels.fixed import fixed
 from coreset_cli.kernels.points import Points
@@ -78,19 +77,11 @@ def summarise(
     columns = [columns_of(group, int(start)) for group, start in zip(groups, first, strict=False)]
     means = [float(correct[place].mean()) for place in columns]
     full = next((m for m, g in zip(means, groups, strict=True) if g.kind == "full"), None)
-    random = {
-        (group.k, group.balance): place
-        for place, group in enumerate(groups)
-        if group.kind == "random"
-    }
+    random = {group.place: number for number, group in enumerate(groups) if group.kind == "random"}
     cells = []
     for place, group in enumerate(groups):
         own = drawn.mean(columns[place], stream_of(group))
-        rival = (
-            None
-            if group.kind in {"random", "full"}
-            else random.get((group.k, stratified(group.balance)))
-        )
+        rival = None if group.kind in {"random", "full"} else random.get(group.place)
         gain = gain_interval = None
         if rival is not None:
             gain = means[place] - means[rival]
@@ -119,7 +110,7 @@ def fidelity_of(cells: Sequence[Cell]) -> Mapping[str, float]:
     curves: dict[str, list[Cell]] = {}
     for cell in cells:
         if cell.kind in {"method", "random"}:
-            curves.setdefault(cell.name, []).append(cell)
+            curves.setdefault(cell.curve, []).append(cell)
     return {
         name: integrated_fidelity([c.share for c in curve], [c.accuracy for c in curve], full)
         for name, curve in curves.items()
@@ -165,6 +156,8 @@ def _cell(
         worst_class=data.names[worst],
         worst_accuracy=float(recalls[worst]),
         truth=Truth() if learned is not None else known.of(rows),
+        core=group.core,
+        accounting=group.accounting,
         best=_mean_of([outcome.best_accuracy for outcome in outcomes]),
         by_group=None,
         factor=1 if source is None else source.factor,

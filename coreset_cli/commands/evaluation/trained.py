@@ -38,7 +38,7 @@ def open_cache(request: Request, scanned: Scanned, data: Data, trainer: Trainer)
 def key_of(cache: Cache, draw: Draw) -> str:
     """What an outcome is kept under: a model does not depend on the order of its rows."""
     pixels = None if draw.learned is None else draw.digest
-    return cache.key(*_in_order(draw), draw.seed, pixels)
+    return cache.key(*_in_order(draw), draw.seed, pixels, draw.support)
 
 
 def train_all(

@@ -24,6 +24,7 @@ class Wanted:
     Args:
         digest: of the rows it trains on.
         weighted: these rows have weights.
+        roles: some of these rows are support rows.
         seed: of its training.
         model: where its checkpoint goes.
         record: where its signals go.
@@ -34,6 +35,7 @@ class Wanted:
 
     digest: str
     weighted: bool
+    roles: bool = False
     seed: int = 0
     model: Path | None = None
     record: Path | None = None
