@@ -37,7 +37,7 @@ def parameters(network: nn.Module) -> torch.Tensor:
     return torch.cat([value.detach().flatten().double() for value in network.state_dict().values()])
 
 
-def pair_loss(logits, targets, weights, margin=1.0):
+def pair_loss(logits, targets, weights, margin):
     """The loss of pairs, pair by pair."""
     near, far = [], []
     for i in range(len(targets)):
@@ -80,7 +80,7 @@ def plainly_trained(images: Images, text: str, seed: int) -> Network:
             loss = (weights[rows] * losses).sum() / size
             if recipe.structure:
                 loss = loss + recipe.structure * pair_loss(
-                    logits, images.targets[rows], weights[rows]
+                    logits, images.targets[rows], weights[rows], recipe.contrast_margin
                 )
             optimiser.zero_grad()
             loss.backward()
@@ -101,6 +101,7 @@ def plainly_trained(images: Images, text: str, seed: int) -> Network:
         "gm-cifar:epochs=4,batch=13",  # 40 = 13·3 + 1: the last row joins the batch before
         "echo:epochs=2,batch=20,structure=0",
         "echo:epochs=2,batch=20",
+        "quick:epochs=1,batch=16,structure=0.1,contrast_margin=4",
         "gm-tiny:epochs=2,batch=16,clip=0.05",
         "quick:epochs=2,batch=16",
         "gm-cifar:epochs=2,batch=64",  # fewer rows than a batch
