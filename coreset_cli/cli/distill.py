@@ -36,7 +36,7 @@ def distill(
             "--method",
             "-m",
             metavar="NAME",
-            help="How: dm matches features and is fast; dc and dsa match gradients.",
+            help="dm matches features and is fast; dc, dsa, idc, lcmat-c and gdro match gradients.",
             autocompletion=_complete_method,
         ),
     ],
