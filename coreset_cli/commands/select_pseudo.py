@@ -13,7 +13,7 @@ from coreset_cli.artifacts.embeddings import Embeddings
 from coreset_cli.artifacts.labels import Labels
 from coreset_cli.artifacts.samples import Samples
 from coreset_cli.artifacts.signals import Signals
-from coreset_cli.commands.select_probe import MEASURED_ROWS, FromProbe
+from coreset_cli.commands.select_probe import FromProbe
 from coreset_cli.errors import InvalidParameter, MissingInput
 from coreset_cli.kernels.clustering import Clusterer, Clustering, numbered_by_id
 from coreset_cli.kernels.points import Points
@@ -31,6 +31,9 @@ CLUSTERED = 800
 
 LABEL_BYTES = 48
 """Bytes a row of clusters while they are numbered."""
+
+MEASURED_ROWS = 2048
+"""Rows that are clustered to see how long it takes, at least."""
 
 
 def clustering_of(selector: Selector | Score) -> Clustering | None:

@@ -93,7 +93,9 @@ def probe_memory(n: int, d: int, c: int, recipe: ProbeRecipe, needs: frozenset[F
     parts = 1 + FOLDS
     models = 4 * 4 * parts * (recipe.hidden * d + (recipe.hidden or d) * c)
     block = 4 * min(n, BLOCK) * (16 * c + parts * (recipe.hidden + c))
-    return n * (2 * 4 * d + 48 + series + pictures + held_out) + models + block
+    # Pictures show the rows as they are scaled, and may have to be put in another order.
+    rows = 4 * d * (1 if needs == {"dynamics"} else 2)
+    return n * (rows + 48 + series + pictures + held_out) + models + block
 
 
 def train_probe(
