@@ -204,7 +204,13 @@ def _in_one_pool(
         many = _affordable((few, first.before), more, many)
     second = first if many == few else run(many)
     before = grown(n, (few, first.before), (many, second.before))
-    return before, extended(n, (few, first.pick), (many, second.pick)) * (k - 1)
+    picking = extended(n, (few, first.pick), (many, second.pick)) * (k - 1)
+    looked = selector.cost(many, 1).passes
+    if looked > many / 4:
+        # All pairs come first, so a pass is known; the first picks look at more than later ones.
+        passes = selector.cost(n, k).passes - selector.cost(n, 1).passes
+        picking = min(picking, passes * second.before / looked * n / many)
+    return before, picking
 
 
 def _as_large(labels: Labels, n: int) -> Labels:

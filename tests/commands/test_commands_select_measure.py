@@ -12,7 +12,9 @@ from coreset_cli.commands import select_measure
 from coreset_cli.commands.select_measure import extended, grown, measured_times
 from coreset_cli.compose.keep import ByScore
 from coreset_cli.compose.per_class import PerClass
+from coreset_cli.methods import facility_location
 from coreset_cli.methods.easy import Easy
+from coreset_cli.methods.facility_location import FacilityLocation
 from coreset_cli.methods.gm import Gm
 from coreset_cli.methods.k_center import KCenter
 from coreset_cli.methods.random import Random
@@ -112,6 +114,18 @@ def test_a_long_run_is_cut_short(data, monkeypatch):
 
     measured_times(data, Watched(), 2000, device=CPU, room=1 << 30)
     assert max(made) <= 2
+
+
+def test_picks_take_no_longer_than_the_passes_that_are_stated(data, monkeypatch):
+    """3,000 rows, all measured: 2 · 3,000 + 120 passes took 6.12 s, and 699 · 120 are left."""
+    made = select_measure._Run(before=6.12, pick=9.0)
+    monkeypatch.setattr(select_measure, "_run", lambda selector, inputs, k: made)
+    monkeypatch.setattr(facility_location, "state_bytes", lambda n: 0)  # as where no matrix is held
+    times = measured_times(data, FacilityLocation(), 700, device=CPU, room=1 << 30)
+    assert times.picking == pytest.approx(699 * 120 * 1e-3, rel=1e-9)
+    assert times.centre == 6.12
+    times = measured_times(data, KCenter(), 700, device=CPU, room=1 << 30)
+    assert times.picking == pytest.approx(699 * 9.0, rel=1e-9)
 
 
 def test_only_a_part_of_a_large_input_is_read(data, monkeypatch):
