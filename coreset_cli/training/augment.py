@@ -11,13 +11,13 @@ Deviates: scaled pictures are not rounded to bytes between the steps.
 """
 
 from dataclasses import dataclass
-from hashlib import blake2b
 from math import log
 
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
+from coreset_cli.seeds import derived_seed
 from coreset_cli.training.batches import Images, Pixels
 from coreset_cli.training.recipe import NetworkRecipe
 from coreset_cli.training.siamese import Strategy, draw_warp, parse_strategy, warped
@@ -58,8 +58,7 @@ class Draws:
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:
     """The generator of an epoch: of its order of rows, and then of what is drawn for them."""
-    salt = blake2b(f"{seed}\0epoch {epoch}".encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(salt, "little") >> 1)
+    return torch.Generator().manual_seed(derived_seed(seed, f"epoch {epoch}"))
 
 
 def draw(

@@ -6,7 +6,6 @@ features.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from hashlib import blake2b
 from importlib import import_module
 from typing import Protocol, runtime_checkable
 
@@ -15,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from coreset_cli.errors import InvalidParameter, did_you_mean
+from coreset_cli.seeds import derived_seed
 from coreset_cli.settings import filled, parse_spec
 from coreset_cli.training import nets
 from coreset_cli.training.nets import network_names
@@ -121,10 +121,9 @@ def build(spec: NetworkSpec, *, classes: int, channels: int, size: int, seed: in
             f"{spec.name} takes pictures of at least {SMALLEST} pixels a side, with 1 channel and "
             f"1 class or more, not {size} pixels, {channels} channels and {classes} classes"
         )
-    salt = blake2b(f"{seed}\0weights of a network".encode(), digest_size=8).digest()
     # Only the processor's generator: seeding all would disturb those of other devices.
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int.from_bytes(salt, "little") >> 1)
+        torch.default_generator.manual_seed(derived_seed(seed, "weights of a network"))
         body, dimension = spec.settings.body(channels=channels, size=size)
         return Network(body, nn.Linear(dimension, classes))
 

@@ -6,12 +6,12 @@ Source: Sutskever, Martens, Dahl & Hinton, "On the importance of initialization 
 deep learning", ICML 2013 (Nesterov's momentum).
 """
 
-from hashlib import blake2b
-
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
+
+from coreset_cli.seeds import derived_seed
 
 __all__ = ["Models", "optimiser_of", "run_epoch"]
 
@@ -35,8 +35,7 @@ class Models(nn.Module):
         self.p = p
         self.body: nn.Linear | None = None
         if hidden:
-            salt = blake2b(f"{seed}\0weights of a probe".encode(), digest_size=8).digest()
-            generator = torch.Generator().manual_seed(int.from_bytes(salt, "little") >> 1)
+            generator = torch.Generator().manual_seed(derived_seed(seed, "weights of a probe"))
             self.body = nn.utils.skip_init(nn.Linear, d, p * hidden)
             first = torch.randn(hidden, d, generator=generator) * (2 / d) ** 0.5
             self.body.weight = nn.Parameter(first.repeat(p, 1))
