@@ -1,10 +1,15 @@
 """The rounds of gradient matching, for methods that change what is matched and nothing else."""
 
+from collections.abc import Iterator
+
+from jaxtyping import Float
+from torch import Tensor
+
 from coreset_cli.condensation.condenser import Descent, Schedule, Step, Task, strategy_of
-from coreset_cli.condensation.gradients import rounds
+from coreset_cli.condensation.gradients import both_answers, gradient_loss, rounds
 from coreset_cli.condensation.inner import on_synthetic
 
-__all__ = ["matching_schedule", "train_on_synthetic"]
+__all__ = ["gradient_losses", "matching_schedule", "train_on_synthetic"]
 
 ITERATIONS = 1_000
 """Outer ones, as published for `dc` and `dsa`."""
@@ -44,6 +49,17 @@ def matching_schedule(
         strategy=strategy_of(augmentation or "none", task),
         descent=Descent(rate=network_rate),
     )
+
+
+def gradient_losses(step: Step, batch: int) -> Iterator[Float[Tensor, ""]]:
+    """Distance of the gradients of each class.
+
+    Args:
+        step: where the loop is.
+        batch: real pictures a class.
+    """
+    for code in step.classes:
+        yield gradient_loss(step.network, *both_answers(step, code, batch=batch))
 
 
 def train_on_synthetic(step: Step, epochs: int | None) -> None:

@@ -13,8 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coreset_cli.condensation.condenser import Schedule, Step, Task
-from coreset_cli.condensation.gradients import both_answers, gradient_loss
-from coreset_cli.condensation.matching import matching_schedule, train_on_synthetic
+from coreset_cli.condensation.matching import (
+    gradient_losses,
+    matching_schedule,
+    train_on_synthetic,
+)
 from coreset_cli.condensation.settings import demand_momentum, demand_positive
 
 __all__ = ["DSA"]
@@ -62,8 +65,7 @@ class DSA:
 
     def losses(self, step: Step) -> Iterator[Float[Tensor, ""]]:
         """Distance of the gradients."""
-        for code in step.classes:
-            yield gradient_loss(step.network, *both_answers(step, code, batch=self.batch))
+        return gradient_losses(step, self.batch)
 
     def train(self, step: Step) -> None:
         """On the synthetic pictures, each changed for itself."""
